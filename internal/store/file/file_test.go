@@ -1,0 +1,397 @@
+package file
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/domino-maintenance-mode/dmm/internal/store"
+	"github.com/domino-maintenance-mode/dmm/internal/store/storetest"
+)
+
+var ifAbsent = store.PutOptions{IfAbsent: true}
+
+func mustOpen(t *testing.T, root string) *dir {
+	t.Helper()
+	d, err := open(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func list(t *testing.T, s store.Store, prefix string) (found []string) {
+	t.Helper()
+	for info, err := range s.List(t.Context(), prefix) {
+		if err != nil {
+			t.Fatalf("List(%q): %v", prefix, err)
+		}
+		found = append(found, info.Key)
+	}
+	return found
+}
+
+func TestConformance(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) store.Store { return mustOpen(t, t.TempDir()) })
+}
+
+// withoutLinks is a store on a file system such as SMB.
+func withoutLinks(t *testing.T, errno error) *dir {
+	t.Helper()
+	d := mustOpen(t, t.TempDir())
+	if err := d.renameNew(d.root, filepath.Join(d.root, "x")); errors.Is(err, errors.ErrUnsupported) {
+		t.Skip("there is no renameat2 here")
+	}
+	d.link = func(from, to string) error { return &os.LinkError{Op: "link", Old: from, New: to, Err: errno} }
+	return d
+}
+
+func TestConformanceWithoutLinks(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) store.Store { return withoutLinks(t, syscall.EOPNOTSUPP) })
+}
+
+func TestLinksNotPermitted(t *testing.T) { // which is what Linux says of FAT
+	d := withoutLinks(t, syscall.EPERM)
+	for _, want := range []error{nil, store.ErrExists} {
+		if err := d.Put(t.Context(), "a/b", []byte("x"), ifAbsent); !errors.Is(err, want) {
+			t.Errorf("create = %v, want %v", err, want)
+		}
+	}
+}
+
+func TestNoAtomicCreate(t *testing.T) {
+	d := mustOpen(t, t.TempDir())
+	d.link = func(from, to string) error { return &os.LinkError{Op: "link", Old: from, New: to, Err: syscall.EPERM} }
+	d.renameNew = func(_, _ string) error { return syscall.EINVAL }
+	err := d.Put(t.Context(), "a", []byte("x"), ifAbsent)
+	if err == nil || errors.Is(err, store.ErrExists) || !strings.Contains(err.Error(), "neither by link nor by renameat2") {
+		t.Errorf("create = %v, want a refusal that says why", err)
+	}
+	if got := files(t, d.root); len(got) != 0 {
+		t.Errorf("left behind: %q", got)
+	}
+	if err := d.Put(t.Context(), "a", []byte("x"), store.PutOptions{}); err != nil {
+		t.Errorf("overwrite: %v", err)
+	}
+}
+
+// files lists every file under root, whatever it is.
+func files(t *testing.T, root string) (found []string) {
+	t.Helper()
+	err := filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
+		if err == nil && !e.IsDir() {
+			found = append(found, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func TestLinkAnsweredTwice(t *testing.T) {
+	d := mustOpen(t, t.TempDir())
+	d.link = func(from, to string) error { // as NFS does when the answer was lost and it asks again
+		if err := os.Link(from, to); err != nil {
+			return err
+		}
+		return os.Link(from, to)
+	}
+	if err := d.Put(t.Context(), "a", []byte("x"), ifAbsent); err != nil {
+		t.Errorf("create = %v, want nil: the file that is there is ours", err)
+	}
+	if err := d.Put(t.Context(), "a", []byte("x"), ifAbsent); !errors.Is(err, store.ErrExists) {
+		t.Errorf("second create = %v, want ErrExists", err)
+	}
+}
+
+func TestOpen(t *testing.T) {
+	base := t.TempDir()
+	if _, err := Open(filepath.Join(base, "new")); err != nil {
+		t.Errorf("Open of a new folder: %v", err)
+	}
+	if _, err := Open(filepath.Join(base, "new")); err != nil {
+		t.Errorf("Open of a folder that is there: %v", err)
+	}
+	_, err := Open(filepath.Join(base, "missing", "new"))
+	if err == nil || errors.Is(err, store.ErrNotFound) || errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), filepath.Join(base, "missing")) {
+		t.Errorf("Open below a missing folder = %v, want an error that names it", err)
+	}
+	plain := filepath.Join(base, "plain")
+	if err := os.WriteFile(plain, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(plain); err == nil {
+		t.Error("Open of a plain file returned no error")
+	}
+	if _, err := Open(""); err == nil {
+		t.Error("Open of an empty path returned no error")
+	}
+}
+
+func TestRootIsGone(t *testing.T) {
+	root := filepath.Join(t.TempDir(), "volume")
+	d := mustOpen(t, root)
+	if err := d.Put(t.Context(), "a/b", []byte("x"), store.PutOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(root); err != nil {
+		t.Fatal(err)
+	}
+	_, _, get := d.Get(t.Context(), "a/b")
+	_, stat := d.Stat(t.Context(), "a/b")
+	var list error
+	for _, err := range d.List(t.Context(), "") {
+		list = err
+	}
+	for op, err := range map[string]error{
+		"get": get, "stat": stat, "list": list,
+		"put":    d.Put(t.Context(), "a/b", nil, store.PutOptions{}),
+		"create": d.Put(t.Context(), "a/b", nil, ifAbsent),
+		"delete": d.Delete(t.Context(), "a/b"),
+	} {
+		if err == nil || errors.Is(err, store.ErrNotFound) || !strings.Contains(err.Error(), root) {
+			t.Errorf("%s = %v, want an error that names the folder", op, err)
+		}
+	}
+	if _, err := os.Stat(root); err == nil {
+		t.Error("the folder was made again")
+	}
+}
+
+func TestFolderIsGone(t *testing.T) {
+	d := mustOpen(t, t.TempDir())
+	for range 2 {
+		if err := d.Put(t.Context(), "a/b/c", []byte("x"), ifAbsent); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.RemoveAll(filepath.Join(d.root, "a")); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestKeyBelowObject(t *testing.T) {
+	d := mustOpen(t, t.TempDir())
+	if err := d.Put(t.Context(), "a", []byte("x"), store.PutOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Put(t.Context(), "b/c", []byte("x"), store.PutOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"a/x", "b"} {
+		for _, o := range []store.PutOptions{{}, ifAbsent} {
+			if err := d.Put(t.Context(), key, []byte("x"), o); err == nil || errors.Is(err, store.ErrExists) || errors.Is(err, store.ErrNotFound) {
+				t.Errorf("Put(%q, %+v) = %v, want another error", key, o, err)
+			}
+		}
+	}
+	if got := list(t, d, ""); fmt.Sprint(got) != "[a b/c]" {
+		t.Errorf("List = %q", got)
+	}
+}
+
+func TestDenied(t *testing.T) {
+	if os.Getuid() == 0 {
+		// Root may read anything: run this test as somebody else, in a copy of the test binary.
+		asNobody(t)
+		return
+	}
+	d := mustOpen(t, t.TempDir())
+	if err := d.Put(t.Context(), "a/b", []byte("x"), store.PutOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	chmod := func(name string, mode os.FileMode) {
+		if err := os.Chmod(filepath.Join(d.root, name), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	chmod("a", 0)
+	t.Cleanup(func() { chmod("a", 0o700) })
+	_, _, get := d.Get(t.Context(), "a/b")
+	_, stat := d.Stat(t.Context(), "a/absent")
+	var listed error
+	for _, err := range d.List(t.Context(), "a/") {
+		listed = err
+	}
+	for op, err := range map[string]error{
+		"get": get, "stat": stat, "list": listed,
+		"put":    d.Put(t.Context(), "a/b", nil, store.PutOptions{}),
+		"create": d.Put(t.Context(), "a/c", nil, ifAbsent),
+		"delete": d.Delete(t.Context(), "a/b"),
+	} {
+		if !errors.Is(err, store.ErrDenied) || errors.Is(err, store.ErrNotFound) {
+			t.Errorf("%s = %v, want ErrDenied", op, err)
+		}
+	}
+	if got := list(t, d, "b"); len(got) != 0 { // a folder that does not matter is not looked into
+		t.Errorf("List(b) = %q", got)
+	}
+	chmod("a", 0o700)
+	if err := os.Mkdir(filepath.Join(d.root, "lost+found"), 0); err != nil {
+		t.Fatal(err)
+	}
+	if got := list(t, d, ""); len(got) != 1 {
+		t.Errorf("List beside lost+found = %q, want a/b", got)
+	}
+}
+
+func asNobody(t *testing.T) {
+	t.Helper()
+	base, err := os.MkdirTemp("", "dmm-denied-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(base) })
+	if err := os.Chmod(base, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	self, err := os.ReadFile(os.Args[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	binary := filepath.Join(base, "test")
+	if err := os.WriteFile(binary, self, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), binary, "-test.run=^TestDenied$", "-test.v")
+	cmd.Dir, cmd.Env = base, append(os.Environ(), "TMPDIR="+base, "HOME="+base)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	out, err := cmd.CombinedOutput()
+	if errors.Is(err, syscall.EPERM) {
+		t.Skip("may not run a process as another user here")
+	}
+	if err != nil || !strings.Contains(string(out), "--- PASS: TestDenied") {
+		t.Errorf("as nobody: %v\n%s", err, out)
+	}
+}
+
+// TestProcesses has several stores on one folder, as several processes have: each with caches of its own.
+func TestProcesses(t *testing.T) {
+	root := t.TempDir()
+	const writers, entries = 8, 50
+	var mu sync.Mutex
+	wins := make(map[string]int)
+	var wg sync.WaitGroup
+	for w := range writers {
+		d := mustOpen(t, root)
+		wg.Go(func() {
+			for i := range entries {
+				key := fmt.Sprintf("windows/%06d/journal/%08d.jsonl", i/10, i)
+				switch err := d.Put(t.Context(), key, fmt.Append(nil, w), ifAbsent); {
+				case err == nil:
+					mu.Lock()
+					wins[key]++
+					mu.Unlock()
+				case !errors.Is(err, store.ErrExists):
+					t.Errorf("writer %d: %v", w, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if len(wins) != entries {
+		t.Errorf("%d of %d entries were created", len(wins), entries)
+	}
+	for key, n := range wins {
+		if n != 1 {
+			t.Errorf("%s was created %d times", key, n)
+		}
+	}
+}
+
+// TestKilledWriter kills a process that writes, many times. Each object it leaves is whole, and what it
+// was writing is not listed.
+func TestKilledWriter(t *testing.T) {
+	const size = 1 << 20
+	if root := os.Getenv("DMM_TEST_WRITE_TO"); root != "" {
+		d := mustOpen(t, root)
+		for i := 0; ; i++ {
+			body := []byte(strings.Repeat(string(rune('a'+i%26)), size))
+			if err := d.Put(t.Context(), "over", body, store.PutOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			if err := d.Put(t.Context(), fmt.Sprintf("new/%d/%d", os.Getpid(), i), body, ifAbsent); err != nil {
+				t.Fatal(err)
+			}
+			fmt.Println(i)
+		}
+	}
+	root := t.TempDir()
+	d := mustOpen(t, root)
+	rounds := 12
+	if testing.Short() {
+		rounds = 4
+	}
+	for range rounds {
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestKilledWriter$")
+		cmd.Env = append(os.Environ(), "DMM_TEST_WRITE_TO="+root)
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		var n int
+		for n < 3 { // it is at work now
+			if _, err := fmt.Fscanln(out, &n); err != nil {
+				t.Fatalf("the writer ended: %v", err)
+			}
+		}
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Wait(); err == nil {
+			t.Fatal("the writer ended by itself")
+		}
+		for _, key := range list(t, d, "") {
+			body, err := store.ReadAll(t.Context(), d, key, size)
+			if err != nil || len(body) != size || strings.Trim(string(body), string(body[:1])) != "" {
+				t.Errorf("%s: %d bytes (%v), want %d of one kind", key, len(body), err, size)
+			}
+		}
+	}
+	left := len(files(t, root)) - len(list(t, d, ""))
+	t.Logf("%d objects, %d unfinished files of dead processes that List does not show", len(list(t, d, "")), left)
+}
+
+func TestLeftoversAreNotListed(t *testing.T) {
+	d := mustOpen(t, t.TempDir())
+	if err := d.Put(t.Context(), "a/b", []byte("x"), store.PutOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"a/" + tempPrefix + "ABC", tempPrefix + "DEF", "a/%2f", "not\xffutf8"} {
+		if err := os.WriteFile(filepath.Join(d.root, name), []byte("part"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := list(t, d, ""); fmt.Sprint(got) != "[a/b]" {
+		t.Errorf("List = %q, want a/b alone", got)
+	}
+	if got := list(t, d, "a/."); len(got) != 0 {
+		t.Errorf("List(a/.) = %q, want nothing", got)
+	}
+}
+
+func TestSymbolicLinks(t *testing.T) {
+	d := mustOpen(t, t.TempDir())
+	elsewhere := t.TempDir()
+	if err := os.WriteFile(filepath.Join(elsewhere, "k"), []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(elsewhere, filepath.Join(d.root, "snapshots")); err != nil {
+		t.Fatal(err)
+	}
+	if got := list(t, d, "snap"); fmt.Sprint(got) != "[snapshots/k]" {
+		t.Errorf("List = %q, want what Get would find", got)
+	}
+}
