@@ -1,0 +1,91 @@
+// Package config holds every setting of dmm.
+//
+// A setting is a field of [Config], and the tags of that field are all there is to say about it: its environment
+// variable, its default, what it means, which modes it matters to. The environment, the command-line flags, the checks'
+// messages and the reference in docs/ are made from those tags, so that they cannot tell different stories.
+//
+// # How a value is found
+//
+// A flag wins over the environment, the environment over the default. An empty value counts as not set, since a chart
+// or a shell script that has nothing to say often says it by an empty string. The variable DMM_X_Y has the flag --x-y
+// and DOMINO_X has --domino-x; the two that hold a key or a token have no flag, since flags are seen by everybody who
+// can list processes.
+//
+// # How envconfig is used
+//
+// The tags `envconfig` and `default` are those of [github.com/kelseyhightower/envconfig], and it is what turns text into
+// a value, from the environment and from flags alike. It is not let loose on the whole struct: it would read the
+// process's environment only, stop at the first fault, take an empty value for a value, and print what it could not
+// parse. [Load] therefore finds the text of each setting itself and has it decoded field by field (see decode). Names
+// are given in full, without envconfig's prefix, because with one it falls back to the name without it: a variable
+// called STORE must never be taken for DMM_STORE.
+//
+// # What is never printed
+//
+// A [Secret] cannot be printed by accident, and no fault quotes one. Other values are quoted, but for the parts of a URL
+// that may hold a password.
+package config
+
+import "time"
+
+// Config is every setting of one run. The names of the variables are an API: charts and scripts set them.
+// testdata/settings.golden holds them.
+//
+// The tags, apart from envconfig's own (envconfig, default): flag is the flag's name where it does not follow from the
+// variable, "-" for none; values lists the only values allowed; group is a heading of the reference; modes says which modes the
+// setting matters to; doc is its meaning, in which 'single quotes' enclose what is to be typed.
+type Config struct {
+	Mode     string        `envconfig:"DMM_MODE" flag:"-" group:"run" modes:"all" doc:"The mode to run when no argument names one: 'dmm snapshot' and DMM_MODE=snapshot are the same."`
+	DryRun   bool          `envconfig:"DMM_DRY_RUN" default:"false" group:"run" modes:"shutdown, restore" doc:"Make the plan, check it, print it, and change nothing."`
+	Deadline time.Duration `envconfig:"DMM_DEADLINE" default:"0" group:"run" modes:"shutdown, restore" doc:"Stop after this long, in a state from which the same command goes on. 0 means no limit. Set it below the activeDeadlineSeconds of a Job, which kills without asking."`
+	Reason   string        `envconfig:"DMM_REASON" group:"run" modes:"close" doc:"Why what is not back yet is given up. It is recorded in the window."`
+
+	Hostname    string `envconfig:"DOMINO_HOSTNAME" group:"domino" modes:"that call Domino" doc:"URL of the deployment with its scheme, such as 'https://domino.example.com'. Required by modes that call Domino."`
+	APIKey      Secret `envconfig:"DOMINO_API_KEY" flag:"-" group:"domino" modes:"that call Domino" doc:"An administrator's API key. Give exactly one of DOMINO_API_KEY, DOMINO_API_KEY_FILE, DOMINO_TOKEN and DOMINO_TOKEN_FILE."`
+	APIKeyFile  string `envconfig:"DOMINO_API_KEY_FILE" group:"domino" modes:"that call Domino" doc:"A file that holds such a key and nothing else. It is read again when it changes."`
+	Token       Secret `envconfig:"DOMINO_TOKEN" flag:"-" group:"domino" modes:"that call Domino" doc:"A service account's token, without the word Bearer."`
+	TokenFile   string `envconfig:"DOMINO_TOKEN_FILE" group:"domino" modes:"that call Domino" doc:"A file that holds such a token and nothing else. It is read again when it changes."`
+	CAFile      string `envconfig:"DOMINO_CA_FILE" group:"domino" modes:"that call Domino or keep records" doc:"A file of PEM certificates, trusted in addition to the system's, for Domino and for the store."`
+	SSLNoVerify bool   `envconfig:"DOMINO_SSL_NO_VERIFY" default:"false" group:"domino" modes:"that call Domino" doc:"Accept any certificate from Domino. Whoever stands in between can then read the key: a last resort, and DOMINO_CA_FILE is the better one."`
+
+	Store       string `envconfig:"DMM_STORE" group:"store" modes:"that keep records" doc:"Where snapshots and windows are kept: 's3://bucket/prefix', 'file:///path', or 'mem:', which forgets everything when the process ends. Required by modes that keep records, and to be the same for all steps of a maintenance: the lock lives there too."`
+	S3Endpoint  string `envconfig:"DMM_S3_ENDPOINT" group:"store" modes:"that keep records" doc:"URL of an S3 service other than Amazon's, such as 'https://minio.example.com:9000'."`
+	S3Region    string `envconfig:"DMM_S3_REGION" group:"store" modes:"that keep records" doc:"The bucket's region, when the surroundings (AWS_REGION, profile) do not say it."`
+	S3PathStyle string `envconfig:"DMM_S3_PATH_STYLE" default:"auto" values:"auto,true,false" group:"store" modes:"that keep records" doc:"Whether the bucket is named in the path of a URL rather than in its host. 'auto' does so when an endpoint is given."`
+	S3KMSKeyID  string `envconfig:"DMM_S3_KMS_KEY_ID" group:"store" modes:"that keep records" doc:"The KMS key that objects are encrypted with on the server. Without one the bucket's own default holds."`
+
+	Snapshot          string        `envconfig:"DMM_SNAPSHOT" default:"latest" group:"touch" modes:"shutdown" doc:"The snapshot that shutdown works from: an id such as '20260922-190227-k3f9', or 'latest', the newest one, complete or not. Restore uses the one that its window has pinned."`
+	SnapshotMaxAge    time.Duration `envconfig:"DMM_SNAPSHOT_MAX_AGE" default:"1h" group:"touch" modes:"shutdown" doc:"Shutdown does not open a window with a snapshot older than this. One that goes on with an open window does not ask again."`
+	AllowIncomplete   bool          `envconfig:"DMM_ALLOW_INCOMPLETE" default:"false" group:"touch" modes:"shutdown" doc:"Shut down from a snapshot that could not see everything. What it lacks may be neither stopped nor brought back."`
+	Kinds             []string      `envconfig:"DMM_KINDS" values:"App,ModelAPI,Workspace,ScheduledJob" group:"touch" modes:"shutdown, restore" doc:"Only executions of these kinds: 'App', 'ModelAPI', 'Workspace', 'ScheduledJob'. All kinds if empty."`
+	Projects          []string      `envconfig:"DMM_PROJECTS" group:"touch" modes:"shutdown, restore" doc:"Only executions of these projects, each as 'owner/name'. All projects if empty."`
+	Owners            []string      `envconfig:"DMM_OWNERS" group:"touch" modes:"shutdown, restore" doc:"Only executions of these users. Everybody's if empty."`
+	ExcludeProjects   []string      `envconfig:"DMM_EXCLUDE_PROJECTS" group:"touch" modes:"shutdown, restore" doc:"Not the executions of these projects, each as 'owner/name'."`
+	ExcludeOwners     []string      `envconfig:"DMM_EXCLUDE_OWNERS" group:"touch" modes:"shutdown, restore" doc:"Not the executions of these users."`
+	Exclude           []string      `envconfig:"DMM_EXCLUDE" group:"touch" modes:"shutdown, restore" doc:"Not these executions, by id."`
+	RestoreWorkspaces bool          `envconfig:"DMM_RESTORE_WORKSPACES" default:"false" group:"touch" modes:"restore" doc:"Start workspaces again too. Otherwise they are left to their owners, and the report says so."`
+
+	Concurrency      int           `envconfig:"DMM_CONCURRENCY" default:"16" group:"pace" modes:"that call Domino" doc:"The most requests to Domino under way at once. It goes below this by itself while Domino is slow."`
+	StartConcurrency int           `envconfig:"DMM_START_CONCURRENCY" default:"50" group:"pace" modes:"restore" doc:"The most executions that are starting at once, so that the cluster can scale up and quotas do not run out."`
+	GracePeriod      time.Duration `envconfig:"DMM_GRACE_PERIOD" default:"10m" group:"pace" modes:"shutdown, restore" doc:"How long the step waits, after its last call was sent, for executions to come to rest or to run."`
+	MaxFailures      int           `envconfig:"DMM_MAX_FAILURES" default:"5" group:"pace" modes:"shutdown, restore" doc:"How often one execution is tried before it is reported as failed. The others go on."`
+	WaitReady        time.Duration `envconfig:"DMM_WAIT_READY" default:"0" group:"pace" modes:"restore" doc:"How long to wait for Domino to answer at all, as after an upgrade. 0 means not to wait."`
+
+	Lease    time.Duration `envconfig:"DMM_LEASE" default:"60s" group:"journal" modes:"shutdown, restore, close" doc:"How long the journal must be silent before another run takes this one for dead. Pinned when the window opens. Under 30s only with a 'file:' or 'mem:' store, for tests."`
+	LockWait time.Duration `envconfig:"DMM_LOCK_WAIT" default:"2m" group:"journal" modes:"shutdown, restore, close" doc:"How long to wait for another run that is at work before giving up."`
+	Settle   time.Duration `envconfig:"DMM_SETTLE" default:"80s" group:"journal" modes:"shutdown, restore" doc:"How long an execution is left alone when it is not known whether a call for it took effect. Under 80s only with a 'file:' or 'mem:' store, for tests: the longest call, its late effect and the lag of Domino's lists take that long together."`
+
+	Output    string `envconfig:"DMM_OUTPUT" default:"text" values:"text,json" group:"output" modes:"all" doc:"How the result is written to standard output: 'text' or 'json'."`
+	LogFormat string `envconfig:"DMM_LOG_FORMAT" default:"auto" values:"auto,text,json" group:"output" modes:"all" doc:"How the log is written to standard error: 'text', 'json', or 'auto', which is text on a terminal and JSON elsewhere."`
+	LogLevel  string `envconfig:"DMM_LOG_LEVEL" default:"info" values:"debug,info,warn,error" group:"output" modes:"all" doc:"The least important messages that are logged: 'debug', 'info', 'warn' or 'error'."`
+
+	Listen    string `envconfig:"DMM_LISTEN" default:"127.0.0.1:8080" group:"simulate" modes:"simulate" doc:"The address on which the simulator serves, as 'host:port'. Port 0 takes a free one. The simulator guards nothing, hence the default of this machine only."`
+	Profile   string `envconfig:"DMM_PROFILE" default:"6.1" values:"5.9,6.1,6.2" group:"simulate" modes:"simulate" doc:"The version of Domino that is simulated: '5.9', '6.1' or '6.2'."`
+	SimConfig string `envconfig:"DMM_SIM_CONFIG" flag:"config" group:"simulate" modes:"simulate" doc:"A YAML file that says what the simulated deployment holds and how it misbehaves. Without one it holds a small example."`
+}
+
+// Needs is what a mode cannot do without. The zero value is for modes such as version, which use neither.
+type Needs struct {
+	Domino bool // the mode calls Domino: a URL and one credential
+	Store  bool // the mode reads or writes records: a store
+}
