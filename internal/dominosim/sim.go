@@ -1,0 +1,155 @@
+package dominosim
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Kinds of executions in the ledger. Launcher and Job exist to be left alone.
+const (
+	KindApp          = "App"
+	KindModelAPI     = "ModelAPI" // the id is the version's
+	KindWorkspace    = "Workspace"
+	KindScheduledJob = "ScheduledJob"
+	KindLauncher     = "Launcher" // modelProducts that are not apps
+	KindJob          = "Job"
+)
+
+// A Sim is one simulated deployment. It is safe for concurrent use.
+type Sim struct {
+	cfg  Config
+	born time.Time
+	mux  *http.ServeMux
+	gate gate
+
+	mu      sync.Mutex
+	profile profile
+	rng     *rand.Rand
+	ids     int
+	agenda  agenda
+	loads   map[string]*tierLoad
+	faults  []*plannedFault
+	shown   map[string]time.Time // per list, the moment it has shown last
+	log     log
+
+	users        []*user
+	admin        *user
+	keys         map[string]*user // further credentials
+	projects     []*project
+	environments []*environment
+	tiers        []*tier
+	volumes      []*volume
+	apps         objects[*app]
+	models       objects[*model]
+	versions     objects[*modelVersion]
+	workspaces   objects[*workspace]
+	schedules    objects[*schedule]
+	sessions     map[string]*session
+	instances    map[string]*run // app instances by id
+	live         []*run          // runs that may not be over yet, for admin/executions
+	rows         map[string][]*workspace
+}
+
+// New makes a deployment. It panics if c is not valid (Config.Validate).
+func New(c Config) *Sim {
+	if err := c.Validate(); err != nil {
+		panic("dominosim: " + err.Error())
+	}
+	c = c.withDefaults()
+	p, _ := profileNamed(c.Profile)
+	s := &Sim{
+		cfg: c, born: time.Now(), profile: p,
+		rng:       rand.New(rand.NewPCG(c.Seed, 0x5d)),
+		loads:     map[string]*tierLoad{},
+		shown:     map[string]time.Time{},
+		keys:      map[string]*user{},
+		sessions:  map[string]*session{},
+		instances: map[string]*run{},
+		gate:      gate{limit: c.Capacity},
+	}
+	s.log.init()
+	for _, f := range c.Faults {
+		planned, _ := planFault(f)
+		s.faults = append(s.faults, planned)
+	}
+	s.mux = newMux()
+	s.generate()
+	return s
+}
+
+// Profile is the name of the version that the deployment runs now.
+func (s *Sim) Profile() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.profile.name
+}
+
+// SetVersion upgrades the deployment (or the reverse) and leaves everything else as it is.
+// It panics if there is no such profile.
+func (s *Sim) SetVersion(name string) {
+	p, err := profileNamed(name)
+	if err != nil {
+		panic("dominosim: " + err.Error())
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.profile = p
+}
+
+// locked runs f at this moment, with everything done that was due.
+func (s *Sim) locked(f func(now time.Time)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	s.agenda.catchUp(now)
+	f(now)
+}
+
+// newID is 24 hex digits, as Mongo's are: a time, something random, a counter.
+func (s *Sim) newID() string {
+	s.ids++
+	return fmt.Sprintf("%08x%010x%06x", 0x65a00000+s.ids/7, s.rng.Uint64()&0xffffffffff, s.ids)
+}
+
+func (s *Sim) newCommit() string {
+	return fmt.Sprintf("%016x%016x%08x", s.rng.Uint64(), s.rng.Uint64(), s.rng.Uint32())
+}
+
+// drawn is a duration from 0 to limit, both included.
+func (s *Sim) drawn(limit time.Duration) time.Duration {
+	if limit <= 0 {
+		return 0
+	}
+	return time.Duration(s.rng.Int64N(int64(limit) + 1))
+}
+
+// asOf is the moment that an answer of this list shows. One list never goes back unless the configuration
+// wants it; two lists are independent of each other.
+func (s *Sim) asOf(list string, now time.Time) time.Time {
+	if s.cfg.ListLag == 0 {
+		return now
+	}
+	t := now.Add(-s.drawn(s.cfg.ListLag))
+	if last, ok := s.shown[list]; ok && t.Before(last) && !s.cfg.LagGoesBack {
+		return last
+	}
+	s.shown[list] = t
+	return t
+}
+
+// objects keeps things by id and in the order they were made.
+type objects[T any] struct {
+	byID  map[string]T
+	order []T
+}
+
+func (o *objects[T]) add(id string, v T) {
+	if o.byID == nil {
+		o.byID = map[string]T{}
+	}
+	o.byID[id] = v
+	o.order = append(o.order, v)
+}

@@ -1,0 +1,137 @@
+package dominosim
+
+import "time"
+
+// running is what starts or runs at t.
+func (s *Sim) running(t time.Time) map[Key]Run {
+	out := map[Key]Run{}
+	for _, a := range s.apps.order {
+		if r := a.latest(t); a.kind() == KindApp && r != nil && goesOn(r.is(t)) {
+			out[r.Key] = r.Run
+		}
+	}
+	for _, v := range s.versions.order {
+		if v.goal().serves() {
+			out[Key{KindModelAPI, v.id}] = v.lastRun
+		}
+	}
+	for _, w := range s.workspaces.order {
+		if e := w.latest(t); e != nil && goesOn(e.is(t)) {
+			out[e.Key] = e.Run
+		}
+	}
+	for _, d := range s.schedules.order {
+		if !d.paused(t) {
+			out[Key{KindScheduledJob, d.id}] = d.run(d.definition.since(t), d.project.owner.name)
+		}
+	}
+	return out
+}
+
+func (s *Sim) moving(t time.Time) []Key {
+	var out []Key
+	for _, a := range s.apps.order {
+		if r := a.latest(t); a.kind() == KindApp && r != nil && (comingUp(r.is(t)) || ending(r.is(t))) {
+			out = append(out, r.Key)
+		}
+	}
+	for _, v := range s.versions.order {
+		if v.state.at(t).pending {
+			out = append(out, Key{KindModelAPI, v.id})
+		}
+	}
+	for _, w := range s.workspaces.order {
+		if e := w.latest(t); e != nil && (comingUp(e.is(t)) || ending(e.is(t))) {
+			out = append(out, e.Key)
+		}
+	}
+	return out
+}
+
+func (s *Sim) word(k Key, t time.Time) string {
+	switch k.Kind {
+	case KindApp, KindLauncher:
+		if a := s.apps.byID[k.ID]; a != nil {
+			return a.word(t)
+		}
+	case KindModelAPI:
+		if v := s.versions.byID[k.ID]; v != nil {
+			return v.state.at(t).name
+		}
+	case KindWorkspace:
+		if w := s.workspaces.byID[k.ID]; w != nil {
+			return w.state.at(t)
+		}
+	case KindScheduledJob:
+		if d := s.schedules.byID[k.ID]; d != nil {
+			if d.paused(t) {
+				return "Paused"
+			}
+			return "Active"
+		}
+	}
+	return ""
+}
+
+// An Object is one thing of the model, as tests need it to name it.
+type Object struct {
+	Key
+	Name      string
+	ProjectID string
+	Project   string // owner/name
+	Owner     string // whose it is: publisher, creator, owner, or who scheduled it
+	ModelID   string // of a model version
+	Number    int    // of a model version
+	Active    bool   // of a model version: it is the routed one
+	Archived  bool   // its project is archived
+}
+
+// Objects are all things of a kind, running or not, in the order they were made.
+func (s *Sim) Objects(kind string) []Object {
+	var out []Object
+	add := func(id, name string, p *project, owner string) *Object {
+		out = append(out, Object{
+			Key: Key{kind, id}, Name: name, ProjectID: p.id, Project: p.owner.name + "/" + p.name, Owner: owner, Archived: p.archived,
+		})
+		return &out[len(out)-1]
+	}
+	s.locked(func(now time.Time) {
+		switch kind {
+		case KindApp, KindLauncher:
+			for _, a := range s.apps.order {
+				if a.kind() == kind {
+					owner := ""
+					if a.publisher != nil {
+						owner = a.publisher.name
+					}
+					add(a.id, a.name, a.project, owner)
+				}
+			}
+		case KindModelAPI:
+			for _, v := range s.versions.order {
+				o := add(v.id, v.model.name, v.model.project, v.creator.name)
+				o.ModelID, o.Number, o.Active = v.model.id, v.number, v.model.active == v
+			}
+		case KindWorkspace:
+			for _, w := range s.workspaces.order {
+				add(w.id, w.name, w.project, w.owner.name)
+			}
+		case KindScheduledJob:
+			for _, d := range s.schedules.order {
+				add(d.id, text(d.definition.at(now)["title"]), d.project, d.project.owner.name)
+			}
+		}
+	})
+	return out
+}
+
+// Definition is a schedule's definition now, in the form of PUT. It is the caller's to change.
+func (s *Sim) Definition(scheduleID string) map[string]any {
+	var out map[string]any
+	s.locked(func(now time.Time) {
+		if d := s.schedules.byID[scheduleID]; d != nil {
+			out = normal(d.definition.at(now))
+		}
+	})
+	return out
+}
