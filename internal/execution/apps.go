@@ -1,0 +1,293 @@
+package execution
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/domino-maintenance-mode/dmm/internal/domino"
+)
+
+// apps drives apps: model products of type APP. Since api.md §8 shows that the
+// beta list lacks classic apps, /v4/modelProducts is the inventory on all versions.
+type apps struct {
+	client   *domino.Client
+	projects *projects
+}
+
+// appRestart is what POST .../start takes (op start, nucleus.StartParams; api.md §8).
+type appRestart struct {
+	HardwareTierID         string         `json:"hardwareTierId,omitempty"`
+	EnvironmentID          string         `json:"environmentId,omitempty"`
+	ExternalVolumeMountIDs []string       `json:"externalVolumeMountIds"`
+	NetAppVolumeIDs        []string       `json:"netAppVolumeIds,omitempty"`
+	CommitID               string         `json:"commitId,omitempty"`
+	MainRepoGitRef         *domino.GitRef `json:"mainRepoGitRef,omitempty"`
+	BundleID               string         `json:"bundleId,omitempty"`
+	// EnvironmentRevisionID is on record for people: no version's start takes it.
+	EnvironmentRevisionID string `json:"environmentRevisionId,omitempty"`
+}
+
+func (d *apps) List(ctx context.Context) Listing {
+	var l Listing
+	list, rows, err := d.client.Apps(ctx)
+	if err != nil {
+		l.problem(App, "list", err)
+	}
+	for _, r := range rows {
+		l.problem(App, r.What, r.Err)
+	}
+	for _, a := range list {
+		// BATCH, REPORT and SCORER are launchers and the like (api.md §23 row 14).
+		if strings.EqualFold(a.Type, "APP") {
+			l.Executions = append(l.Executions, d.fold(a))
+		}
+	}
+	return l
+}
+
+func (d *apps) fold(a domino.App) Execution {
+	return Execution{
+		Kind: App, ID: a.ID, Name: a.Name, Project: d.projects.get(a.ProjectID), Owner: a.Publisher.Name,
+		State: appState(a.Status, a.InstanceID), DominoState: a.Status, Instance: a.InstanceID, RunID: a.InstanceID,
+		Since: a.LastUpdated, HardwareTier: a.HardwareTierID, Environment: a.EnvironmentID,
+	}
+}
+
+func (d *apps) Poll(ctx context.Context) (map[string]State, error) {
+	list, _, err := d.client.Apps(ctx)
+	if err != nil {
+		return nil, err
+	}
+	states := make(map[string]State, len(list))
+	for _, a := range list {
+		states[a.ID] = appState(a.Status, a.InstanceID)
+	}
+	return states, nil
+}
+
+func (d *apps) Read(ctx context.Context, e Execution) (Execution, error) {
+	a, err := d.client.App(ctx, e.ID)
+	if err != nil {
+		return e, gone(err)
+	}
+	return d.fold(a), nil
+}
+
+func (d *apps) Detail(ctx context.Context, e Execution) (Execution, error) {
+	e, err := d.Read(ctx, e)
+	if err != nil || !e.State.Up() {
+		return e, err
+	}
+	r := appRestart{HardwareTierID: e.HardwareTier, EnvironmentID: e.Environment, ExternalVolumeMountIDs: []string{}}
+	e.Guesses = nil
+	known := false
+	if d.client.Dialect().AppMounts && e.Instance != "" {
+		known, err = d.instance(ctx, &e, &r)
+		if err != nil {
+			return e, err
+		}
+	}
+	if !known {
+		if err := d.guessVolumes(ctx, &e, &r); err != nil {
+			return e, err
+		}
+	}
+	if d.client.Dialect().StartBundle || r.EnvironmentID == "" && d.client.Dialect().BetaApps {
+		if err := d.version(ctx, &e, &r); err != nil {
+			return e, err
+		}
+	}
+	if r.EnvironmentID == "" {
+		e.Guesses = append(e.Guesses, "Domino does not say in which environment it runs: it will come back in its project's default environment")
+	}
+	if r.HardwareTierID == "" {
+		e.Guesses = append(e.Guesses, "Domino does not say on which hardware tier it runs: it will come back on its project's default tier")
+	}
+	e.Environment, e.HardwareTier = r.EnvironmentID, r.HardwareTierID
+	e.Restart = restartArgs(r)
+	return e, nil
+}
+
+// instance reads the real mounts, commit and revision of the running instance
+// (6.1+, op getAppInstanceDetails). It reports false when Domino does not show them.
+func (d *apps) instance(ctx context.Context, e *Execution, r *appRestart) (bool, error) {
+	in, err := d.client.AppInstance(ctx, e.Instance)
+	if err != nil {
+		if answered(err) {
+			return false, nil // 403, 404 or a 500 in Domino's words: fall back to the guess and say so
+		}
+		return false, err
+	}
+	if !in.Started.IsZero() {
+		e.Since = in.Started
+	}
+	var unnamed []domino.Mount
+	for _, m := range in.Volumes {
+		if m.ID == "" {
+			unnamed = append(unnamed, m)
+			continue
+		}
+		r.ExternalVolumeMountIDs = append(r.ExternalVolumeMountIDs, m.ID)
+	}
+	if len(unnamed) > 0 {
+		ids, guesses, err := volumesByName(ctx, d.client, e.Project.ID, unnamed)
+		if err != nil {
+			return false, err
+		}
+		r.ExternalVolumeMountIDs = append(r.ExternalVolumeMountIDs, ids...)
+		e.Guesses = append(e.Guesses, guesses...)
+	}
+	for _, m := range in.NetAppVolumes {
+		r.NetAppVolumeIDs = append(r.NetAppVolumeIDs, m.ID)
+	}
+	r.EnvironmentRevisionID = in.EnvironmentRevisionID
+	r.CommitID = in.InputCommitID
+	if in.MainRepo != nil && in.MainRepo.Commit != "" {
+		// A start without it takes the branch's newest commit (api.md §8).
+		r.MainRepoGitRef = &domino.GitRef{Type: "commitId", Value: in.MainRepo.Commit}
+	}
+	return true, nil
+}
+
+// guessVolumes does what the peer tool does where Domino does not tell: every
+// external volume of the project on the local data plane.
+func (d *apps) guessVolumes(ctx context.Context, e *Execution, r *appRestart) error {
+	volumes, rows, err := d.client.ProjectVolumes(ctx, e.Project.ID)
+	if err != nil && !answered(err) {
+		return err
+	}
+	for _, v := range volumes {
+		if v.Local {
+			r.ExternalVolumeMountIDs = append(r.ExternalVolumeMountIDs, v.ID)
+		}
+	}
+	switch {
+	case err != nil || len(rows) > 0:
+		e.Guesses = append(e.Guesses, "the external volumes of its project could not all be listed: some mounts may be missing after the restart")
+	case len(r.ExternalVolumeMountIDs) > 0:
+		e.Guesses = append(e.Guesses, "Domino does not tell its mounts: all local external volumes of its project will be mounted")
+	}
+	return nil
+}
+
+// version reads the app's configuration from the beta API (6.1+). Classic apps are
+// not there (api.md §8b), which is no error.
+func (d *apps) version(ctx context.Context, e *Execution, r *appRestart) error {
+	b, err := d.client.BetaApp(ctx, e.ID)
+	if err != nil {
+		if answered(err) {
+			return nil
+		}
+		return err
+	}
+	v := b.CurrentVersion
+	if v == nil {
+		return nil
+	}
+	if r.EnvironmentID == "" {
+		r.EnvironmentID = v.EnvironmentID
+	}
+	if r.HardwareTierID == "" {
+		r.HardwareTierID = v.HardwareTierID
+	}
+	if d.client.Dialect().StartBundle {
+		r.BundleID = v.BundleID
+	}
+	return nil
+}
+
+// volumesByName finds the ids of mounts of which Domino shows only the name. One
+// that is not registered any more has none, and the restart will lack it.
+func volumesByName(ctx context.Context, c *domino.Client, project string, mounts []domino.Mount) (ids, guesses []string, err error) {
+	volumes, _, err := c.ProjectVolumes(ctx, project)
+	if err != nil && !answered(err) {
+		return nil, nil, err
+	}
+	for _, m := range mounts {
+		id := ""
+		for _, v := range volumes {
+			if v.Name == m.Name {
+				id = v.ID
+			}
+		}
+		if id == "" {
+			guesses = append(guesses, fmt.Sprintf("its external volume %q is not registered for its project: the restart will lack it", m.Name))
+			continue
+		}
+		ids = append(ids, id)
+	}
+	return ids, guesses, nil
+}
+
+// Stop stops the app. Domino answers 404 (6.x) or 500 (older) when it does not run
+// (api.md §8), and both mean other things as well, so that the app is read again.
+func (d *apps) Stop(ctx context.Context, e Execution, force bool) (Answer, error) {
+	err := d.client.StopApp(ctx, e.ID, force)
+	if err == nil || !answered(err) {
+		return Answer{}, err
+	}
+	return Answer{}, refusedOrAlready(ctx, d, e, err, State.Down)
+}
+
+func (d *apps) Start(ctx context.Context, e Execution) (Answer, error) {
+	var r appRestart
+	if err := decodeRestart(e, &r); err != nil {
+		return Answer{}, err
+	}
+	api := d.client.Dialect()
+	p := domino.AppStart{HardwareTierID: r.HardwareTierID, ExternalVolumeMountIDs: r.ExternalVolumeMountIDs}
+	if api.StartEnvironment {
+		p.EnvironmentID = r.EnvironmentID
+	}
+	if api.StartCommit {
+		p.CommitID, p.MainRepoGitRef = r.CommitID, r.MainRepoGitRef
+	}
+	if api.StartNetApp {
+		p.NetAppVolumeIDs = r.NetAppVolumeIDs
+	}
+	if api.StartBundle {
+		p.BundleID = r.BundleID
+	}
+	id, err := d.client.StartApp(ctx, e.ID, p)
+	return Answer{Instance: id}, gone(err)
+}
+
+// refusedOrAlready reads an execution whose stop or start was refused: if it is
+// already where the call would have brought it, the refusal is ErrAlready.
+func refusedOrAlready(ctx context.Context, d Driver, e Execution, refusal error, there func(State) bool) error {
+	now, err := d.Read(ctx, e)
+	switch {
+	case errors.Is(err, ErrGone):
+		return err
+	case err == nil && there(now.State):
+		return fmt.Errorf("%w (%s): %w", ErrAlready, now.DominoState, refusal)
+	}
+	return refusal
+}
+
+// gone turns Domino's own "not found" about one object into ErrGone. A route that
+// is not there is something else and stays what it is.
+func gone(err error) error {
+	var e *domino.Error
+	if errors.As(err, &e) && e.Kind == domino.KindNotFound {
+		return fmt.Errorf("%w: %w", ErrGone, err)
+	}
+	return err
+}
+
+func isGone(err error) bool { return errors.Is(err, ErrGone) }
+
+// answered reports whether Domino itself said no, in contrast to a failure to ask.
+func answered(err error) bool {
+	var e *domino.Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	switch e.Kind {
+	case domino.KindForbidden, domino.KindNotFound, domino.KindNoRoute, domino.KindRefused:
+		return true
+	}
+	return false
+}

@@ -1,0 +1,201 @@
+package execution
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/domino-maintenance-mode/dmm/internal/domino"
+)
+
+// Drivers are the drivers of all kinds over one client, sharing what they know
+// about projects.
+type Drivers struct {
+	client   *domino.Client
+	projects *projects
+	byKind   map[Kind]Driver
+}
+
+// NewDrivers returns the drivers over a client. Stop and Start need a client that
+// may write (domino.Client.WithGate).
+func NewDrivers(c *domino.Client) *Drivers {
+	p := &projects{client: c}
+	return &Drivers{client: c, projects: p, byKind: map[Kind]Driver{
+		App:          &apps{client: c, projects: p},
+		ModelAPI:     &models{client: c, projects: p},
+		Workspace:    &workspaces{client: c, projects: p},
+		ScheduledJob: &schedules{client: c, projects: p},
+	}}
+}
+
+// Of returns the driver of a kind, nil if there is none.
+func (d *Drivers) Of(k Kind) Driver { return d.byKind[k] }
+
+// List lists all executions of the kinds, in the order of Kinds, with projects
+// read anew. A kind that cannot be listed is a problem of the listing and takes
+// nothing from the others.
+func (d *Drivers) List(ctx context.Context, kinds []Kind) Listing {
+	all := d.projects.load(ctx)
+	lists := make([]Listing, len(kinds))
+	var wg sync.WaitGroup
+	for i, k := range kinds {
+		wg.Go(func() { lists[i] = d.byKind[k].List(ctx) })
+	}
+	wg.Wait()
+	seen := map[Key]bool{} // what moves while it is listed may be listed twice
+	for _, l := range lists {
+		all.Problems = append(all.Problems, l.Problems...)
+		for _, e := range l.Executions {
+			if !seen[e.Key()] {
+				seen[e.Key()] = true
+				all.Executions = append(all.Executions, e)
+			}
+		}
+	}
+	return all
+}
+
+// Detail reads every execution that is up, in place, and fills in what only single
+// reads tell. One that turns out to be gone is dropped; one that cannot be read is
+// kept as the list showed it, and is a problem.
+func (d *Drivers) Detail(ctx context.Context, l *Listing) {
+	var mu sync.Mutex
+	var problems Listing
+	gone := make([]bool, len(l.Executions))
+	eachParallel(ctx, len(l.Executions), func(i int) {
+		e := l.Executions[i]
+		if !e.State.Up() {
+			return
+		}
+		full, err := d.byKind[e.Kind].Detail(ctx, e)
+		switch {
+		case isGone(err):
+			gone[i] = true
+		case err != nil:
+			mu.Lock()
+			problems.problem(e.Kind, e.Name+" ("+e.ID+")", fmt.Errorf("read what its restart needs: %w", err))
+			mu.Unlock()
+		default:
+			l.Executions[i] = full
+		}
+	})
+	kept := l.Executions[:0]
+	for i, e := range l.Executions {
+		if !gone[i] {
+			kept = append(kept, e)
+		}
+	}
+	l.Executions = kept
+	l.merge(problems)
+}
+
+// eachParallel calls f for 0..n-1. The client's limiter sets the real pace; the
+// bound here only keeps goroutines few.
+func eachParallel(ctx context.Context, n int, f func(i int)) {
+	var g errgroup.Group
+	g.SetLimit(64)
+	for i := range n {
+		if ctx.Err() != nil {
+			break
+		}
+		g.Go(func() error { f(i); return nil })
+	}
+	_ = g.Wait() // f returns nothing; errors are kept per item
+}
+
+// restartArgs encodes the arguments that a driver keeps for itself.
+func restartArgs(v any) json.RawMessage {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("execution: encode restart arguments: %v", err)) // plain structs of strings cannot fail
+	}
+	return b
+}
+
+func decodeRestart(e Execution, into any) error {
+	if len(e.Restart) == 0 {
+		return fmt.Errorf("start %s: the snapshot holds no restart arguments for it", e)
+	}
+	if err := json.Unmarshal(e.Restart, into); err != nil {
+		return fmt.Errorf("start %s: read its restart arguments: %w", e, err)
+	}
+	return nil
+}
+
+// projects is the catalogue of projects by id and by owner and name.
+type projects struct {
+	client *domino.Client
+
+	mu     sync.Mutex
+	byID   map[string]domino.Project
+	byName map[string]string // owner/name, lower case, to id
+}
+
+// load reads both lists of projects: the one of everybody, and the admin's, which
+// also knows archived ones and those the caller is no member of (api.md §6).
+func (p *projects) load(ctx context.Context) Listing {
+	var l Listing
+	byID, byName := map[string]domino.Project{}, map[string]string{}
+	add := func(list []domino.Project, rows []domino.RowError) {
+		for _, one := range list {
+			byID[one.ID] = one
+			byName[projectKey(one.Owner, one.Name)] = one.ID
+		}
+		for _, r := range rows {
+			l.problem("", r.What, r.Err)
+		}
+	}
+	all, allRows, errAll := p.client.AllProjects(ctx)
+	visible, visibleRows, errVisible := p.client.Projects(ctx)
+	add(all, allRows)
+	add(visible, visibleRows) // last, since it names the owner by user name
+	switch {
+	case errVisible != nil && errAll != nil:
+		l.problem("", "projects", errVisible)
+	case errVisible != nil:
+		// GET /v4/projects is in no specification (api.md §6): the admin's list stands in.
+		l.Problems = append(l.Problems, Problem{Subject: "projects", Message: "listed by the admin dashboard alone: " + errVisible.Error()})
+	case errAll != nil:
+		l.problem("", "projects", fmt.Errorf("only those that this key can see are known, the admin's list was refused: %w", errAll))
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(byID) > 0 || p.byID == nil {
+		p.byID, p.byName = byID, byName
+	}
+	return l
+}
+
+func projectKey(owner, name string) string { return strings.ToLower(owner + "/" + name) }
+
+func (p *projects) get(id string) Project {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	one := p.byID[id]
+	return Project{ID: id, Owner: one.Owner, Name: one.Name}
+}
+
+func (p *projects) find(owner, name string) (Project, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	id, ok := p.byName[projectKey(owner, name)]
+	return Project{ID: id, Owner: owner, Name: name}, ok
+}
+
+// list returns the projects, all of them or only those that are not archived:
+// Domino stops what runs in a project when it is archived (docs: Archive a project).
+func (p *projects) list(archivedToo bool) []Project {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var list []Project
+	for id, one := range p.byID {
+		if archivedToo || !one.Archived {
+			list = append(list, Project{ID: id, Owner: one.Owner, Name: one.Name})
+		}
+	}
+	return list
+}

@@ -1,0 +1,212 @@
+// Package execution knows what runs in Domino: one Execution is one app, model
+// API version, workspace or scheduled job, and one Driver per Kind lists, reads,
+// stops and starts the executions of that kind.
+//
+// Two rules hold for every driver. Domino's lists may lag behind what it has
+// accepted, so a list only nominates: whoever decides something about an
+// execution reads that one first. And a driver sends each call at most once: it
+// says what Domino answered, and its caller decides what to do about it.
+package execution
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Kind is a kind of execution. The words are on record in snapshots and journals.
+type Kind string
+
+// The kinds that have a driver.
+const (
+	App          Kind = "App"
+	ModelAPI     Kind = "ModelAPI"
+	Workspace    Kind = "Workspace"
+	ScheduledJob Kind = "ScheduledJob"
+)
+
+// Kinds lists every kind that has a driver, in the order in which people read them.
+func Kinds() []Kind { return []Kind{App, ModelAPI, Workspace, ScheduledJob} }
+
+// Plural names n executions of the kind, for people: "1 app", "3 model API versions".
+func (k Kind) Plural(n int) string {
+	word := map[Kind]string{App: "app", ModelAPI: "model API version", Workspace: "workspace", ScheduledJob: "schedule"}[k]
+	if word == "" {
+		word = string(k)
+	}
+	if n != 1 {
+		word += "s"
+	}
+	return fmt.Sprintf("%d %s", n, word)
+}
+
+// State is the one vocabulary into which Domino's five are folded.
+type State string
+
+// The states. A scheduled job "runs" while it is not paused.
+const (
+	Starting State = "starting"
+	Running  State = "running"
+	Stopping State = "stopping"
+	Stopped  State = "stopped"
+	Failed   State = "failed"
+	Unknown  State = "unknown"
+)
+
+// Up reports whether an execution in this state counts as running in a snapshot:
+// one that is starting does, since an upgrade would kill it as well.
+func (s State) Up() bool { return s == Starting || s == Running }
+
+// Down reports whether nothing of the execution runs any more.
+func (s State) Down() bool { return s == Stopped || s == Failed }
+
+// Project is the Domino project that an execution belongs to.
+type Project struct {
+	ID    string `json:"id"`
+	Owner string `json:"owner"`
+	Name  string `json:"name"`
+}
+
+// String is owner/name, as people and filters write it.
+func (p Project) String() string {
+	if p.Owner == "" && p.Name == "" {
+		return p.ID
+	}
+	return p.Owner + "/" + p.Name
+}
+
+// Execution is one thing that runs, or could run, in Domino. It is a line of a
+// snapshot, so that its JSON names are a format others rely on.
+type Execution struct {
+	Kind    Kind    `json:"kind"`
+	ID      string  `json:"id"`               // app, model API version or workspace id; key of a schedule
+	Parent  string  `json:"parent,omitempty"` // the model of a model API version
+	Name    string  `json:"name"`
+	Project Project `json:"project"`
+	Owner   string  `json:"owner,omitempty"` // whom it runs as
+
+	State       State     `json:"state"`
+	DominoState string    `json:"dominoState"`        // Domino's own word, for people
+	Instance    string    `json:"instance,omitempty"` // app instance or workspace session; a start makes a new one
+	RunID       string    `json:"runId,omitempty"`    // its id among Domino's runs, as GET /v4/admin/executions shows it (api.md §3)
+	Since       time.Time `json:"since,omitzero"`
+
+	HardwareTier string `json:"hardwareTier,omitempty"` // id
+	Environment  string `json:"environment,omitempty"`  // id
+	DataPlane    string `json:"dataPlane,omitempty"`    // id
+
+	// Restart holds the exact arguments that the kind's driver needs to start the
+	// execution as it was. Only the driver knows their shape. Never a secret.
+	Restart json.RawMessage `json:"restart,omitempty"`
+	// Guesses says in sentences what in Restart Domino did not tell and dmm assumed.
+	Guesses []string `json:"guesses,omitempty"`
+}
+
+// Key identifies an execution across kinds.
+type Key struct {
+	Kind Kind   `json:"kind"`
+	ID   string `json:"id"`
+}
+
+func (k Key) String() string { return string(k.Kind) + "/" + k.ID }
+
+// Key returns the execution's identity.
+func (e Execution) Key() Key { return Key{e.Kind, e.ID} }
+
+// String names the execution for people: kind, project and name before the id.
+func (e Execution) String() string {
+	return fmt.Sprintf("%s %s %q (%s)", e.Kind, e.Project, e.Name, e.ID)
+}
+
+// Answer is what Domino said to a stop or start that it accepted.
+type Answer struct {
+	// Instance is the new instance or session, when the answer names it.
+	Instance string
+	// Seen is the execution as read back after the call, by drivers that must
+	// read back anyway. When it is at the goal no further look is needed.
+	Seen *Execution
+}
+
+// Driver lists, reads, stops and starts the executions of one kind.
+type Driver interface {
+	// List returns every execution of the kind that the caller can see, without
+	// Restart. It may lag. A Listing may be short and then says so.
+	List(ctx context.Context) Listing
+	// Poll tells the states of as many executions as bulk calls can, by id. It may
+	// lag, so that what it says must be confirmed by Read; what is missing from the
+	// answer must be read, too.
+	Poll(ctx context.Context) (map[string]State, error)
+	// Read tells how e is now: State, DominoState and Instance. Single reads are
+	// assumed not to lag (not evidenced anywhere). ErrGone when Domino does not know
+	// e any more.
+	Read(ctx context.Context, e Execution) (Execution, error)
+	// Detail is Read and fills Restart, RunID and what else only single reads tell.
+	Detail(ctx context.Context, e Execution) (Execution, error)
+	// Stop asks Domino to stop e. force is for what did not stop when asked politely.
+	// ErrAlready when Domino says that e does not run.
+	Stop(ctx context.Context, e Execution, force bool) (Answer, error)
+	// Start asks Domino to start e with the arguments in e.Restart.
+	// ErrAlready when it runs, ErrNotOurs when only its owner may start it.
+	Start(ctx context.Context, e Execution) (Answer, error)
+}
+
+// Errors of drivers that are answers of Domino rather than failures.
+var (
+	ErrGone    = errors.New("no longer exists in Domino")
+	ErrAlready = errors.New("is already so")
+	ErrNotOurs = errors.New("only its owner may start it")
+)
+
+// Comparer is a Driver whose calls rewrite the whole definition of an execution.
+type Comparer interface {
+	// Differences names what differs between the restart arguments of the two,
+	// apart from whether it runs.
+	Differences(before, now Execution) []string
+}
+
+// Problem is something that kept a listing from being whole or certain.
+type Problem struct {
+	Kind    Kind   `json:"kind,omitempty"`
+	Subject string `json:"subject,omitempty"`
+	Message string `json:"message"`
+	// Incomplete: something that runs may be missing because of it.
+	Incomplete bool `json:"incomplete"`
+}
+
+func (p Problem) String() string {
+	var b strings.Builder
+	for _, part := range []string{string(p.Kind), p.Subject} {
+		if part != "" {
+			b.WriteString(part + ": ")
+		}
+	}
+	return b.String() + p.Message
+}
+
+// Listing is what a driver could see.
+type Listing struct {
+	Executions []Execution
+	Problems   []Problem
+}
+
+// Complete reports whether nothing kept the listing from being whole.
+func (l Listing) Complete() bool {
+	for _, p := range l.Problems {
+		if p.Incomplete {
+			return false
+		}
+	}
+	return true
+}
+
+func (l *Listing) problem(kind Kind, subject string, err error) {
+	l.Problems = append(l.Problems, Problem{Kind: kind, Subject: subject, Message: err.Error(), Incomplete: true})
+}
+
+func (l *Listing) merge(m Listing) {
+	l.Executions = append(l.Executions, m.Executions...)
+	l.Problems = append(l.Problems, m.Problems...)
+}

@@ -1,0 +1,177 @@
+package execution
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/domino-maintenance-mode/dmm/internal/domino"
+)
+
+// models drives model APIs. One execution is one version: each is deployed,
+// stopped and started by itself, and at most one of a model is active (api.md §9).
+type models struct {
+	client   *domino.Client
+	projects *projects
+}
+
+// modelRestart is what startModelDeployment takes: nothing but two ids (api.md §9).
+type modelRestart struct {
+	ModelID   string `json:"modelId"`
+	VersionID string `json:"versionId"`
+	Active    bool   `json:"active"` // on record for people: starting a version does not make it active
+}
+
+func (d *models) List(ctx context.Context) Listing {
+	list, l := d.models(ctx)
+	versions := make([]Listing, len(list))
+	eachParallel(ctx, len(list), func(i int) { versions[i] = d.versions(ctx, list[i]) })
+	for _, v := range versions {
+		l.merge(v)
+	}
+	if err := ctx.Err(); err != nil {
+		l.problem(ModelAPI, "list", err)
+	}
+	return l
+}
+
+// models lists the models of all projects by one paged call (op getModelsForUI,
+// never confirmed live without a project), or else project by project.
+func (d *models) models(ctx context.Context) ([]domino.Model, Listing) {
+	var l Listing
+	list, rows, err := d.client.Models(ctx)
+	if err == nil {
+		for _, r := range rows {
+			l.problem(ModelAPI, r.What, r.Err)
+		}
+		return list, l
+	}
+	if !answered(err) {
+		l.problem(ModelAPI, "list", err)
+		return nil, l
+	}
+	projects := d.projects.list(false)
+	var mu sync.Mutex
+	eachParallel(ctx, len(projects), func(i int) {
+		one, rows, err := d.client.ProjectModels(ctx, projects[i].ID)
+		mu.Lock()
+		defer mu.Unlock()
+		list = append(list, one...)
+		for _, r := range rows {
+			l.problem(ModelAPI, r.What, r.Err)
+		}
+		if err != nil {
+			l.problem(ModelAPI, projects[i].String(), err)
+		}
+	})
+	return list, l
+}
+
+func (d *models) versions(ctx context.Context, m domino.Model) Listing {
+	var l Listing
+	list, rows, err := d.client.ModelVersions(ctx, m.ID)
+	if err != nil {
+		l.problem(ModelAPI, m.Name, fmt.Errorf("list its versions: %w", err))
+	}
+	for _, r := range rows {
+		l.problem(ModelAPI, m.Name+" "+r.What, r.Err)
+	}
+	project := d.projects.get(m.ProjectID)
+	if project.Name == "" {
+		project.Owner, project.Name = m.ProjectOwner, m.ProjectName
+	}
+	owner := ""
+	if len(m.Owners) > 0 {
+		owner = m.Owners[0]
+	}
+	for _, v := range list {
+		e := d.fold(v)
+		e.Parent, e.Project = m.ID, project
+		e.Name = fmt.Sprintf("%s v%d", m.Name, v.Number)
+		if e.Owner == "" {
+			e.Owner = owner
+		}
+		if e.DataPlane == "" && v.ID == m.ActiveVersionID {
+			e.DataPlane = m.ActiveVersionDataPlaneID
+		}
+		e.Restart = restartArgs(modelRestart{ModelID: m.ID, VersionID: v.ID, Active: v.ID == m.ActiveVersionID})
+		l.Executions = append(l.Executions, e)
+	}
+	return l
+}
+
+func (d *models) fold(v domino.ModelVersion) Execution {
+	word := v.Status
+	if v.Pending {
+		word += " (pending)"
+	}
+	return Execution{
+		Kind: ModelAPI, ID: v.ID, Owner: v.Creator,
+		State: modelState(v.Status, v.Pending), DominoState: word, DataPlane: v.DataPlaneID,
+	}
+}
+
+// Poll tells the states of active versions, which are nearly all that matter. The
+// list has no isPending, so that an end state is only a hint; versions that are not
+// active are missing and get read one by one.
+func (d *models) Poll(ctx context.Context) (map[string]State, error) {
+	list, l := d.models(ctx)
+	if !l.Complete() && len(list) == 0 {
+		return nil, fmt.Errorf("poll model APIs: %s", l.Problems[0])
+	}
+	states := make(map[string]State, len(list))
+	for _, m := range list {
+		if m.ActiveVersionID != "" {
+			states[m.ActiveVersionID] = modelState(m.ActiveVersionStatus, false)
+		}
+	}
+	return states, nil
+}
+
+func (d *models) Read(ctx context.Context, e Execution) (Execution, error) {
+	v, err := d.client.ModelVersion(ctx, e.Parent, e.ID)
+	if err != nil {
+		return e, gone(err)
+	}
+	now := d.fold(v)
+	e.State, e.DominoState = now.State, now.DominoState
+	return e, nil
+}
+
+// Detail is Read: the list already tells all that a restart needs.
+func (d *models) Detail(ctx context.Context, e Execution) (Execution, error) { return d.Read(ctx, e) }
+
+// Stop reads the version right before the call, since the call itself answers the
+// same whether the version runs or not (api.md §9).
+func (d *models) Stop(ctx context.Context, e Execution, _ bool) (Answer, error) {
+	now, err := d.Read(ctx, e)
+	if err != nil {
+		return Answer{}, unsent(err)
+	}
+	if now.State.Down() {
+		return Answer{}, fmt.Errorf("%w (%s)", ErrAlready, now.DominoState)
+	}
+	return Answer{}, gone(d.client.StopModelVersion(ctx, e.Parent, e.ID))
+}
+
+func (d *models) Start(ctx context.Context, e Execution) (Answer, error) {
+	var r modelRestart
+	if err := decodeRestart(e, &r); err != nil {
+		return Answer{}, err
+	}
+	return Answer{}, gone(d.client.StartModelVersion(ctx, r.ModelID, r.VersionID))
+}
+
+// unsent marks the failure of a read that came before a call: the call was never sent.
+func unsent(err error) error {
+	if isGone(err) {
+		return err
+	}
+	return &UnsentError{err}
+}
+
+// UnsentError is a failure before the call that matters was sent.
+type UnsentError struct{ Err error }
+
+func (e *UnsentError) Error() string { return "look before the call: " + e.Err.Error() }
+func (e *UnsentError) Unwrap() error { return e.Err }

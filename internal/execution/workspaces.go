@@ -1,0 +1,191 @@
+package execution
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/domino-maintenance-mode/dmm/internal/domino"
+)
+
+// workspaces drives durable workspaces. A workspace is a configuration and a
+// volume; what runs is its session (api.md §10).
+type workspaces struct {
+	client   *domino.Client
+	projects *projects
+}
+
+// workspaceRestart is what POST .../sessions takes (op startWorkspaceSession).
+type workspaceRestart struct {
+	ProjectID              string   `json:"projectId"`
+	ExternalVolumeMountIDs []string `json:"externalVolumeMounts"`
+	NetAppVolumeIDs        []string `json:"netAppVolumeIds,omitempty"`
+}
+
+// List reads the admin's rows. They carry no project id, so that they are joined to
+// projects by owner and name; rows that do not join or parse, totals that do not agree
+// with the rows, and callers who may not see them cost a scan of every project (api.md
+// §10, §22 item 8, §23 row 11).
+func (d *workspaces) List(ctx context.Context) Listing {
+	var l Listing
+	rows, broken, err := d.client.WorkspaceRows(ctx)
+	switch {
+	case err != nil && !answered(err):
+		l.problem(Workspace, "list", err)
+		return l
+	case err != nil, len(broken) > 0:
+		return d.scan(ctx, nil)
+	}
+	lost := map[string]domino.WorkspaceRow{}
+	for _, r := range rows {
+		p, ok := d.projects.find(r.ProjectOwner, r.ProjectName)
+		if !ok && !workspaceWord(r.State).Down() {
+			lost[r.ID] = r
+			continue
+		}
+		l.Executions = append(l.Executions, Execution{
+			Kind: Workspace, ID: r.ID, Name: r.Name, Owner: r.Owner, Project: p,
+			State: workspaceWord(r.State), DominoState: r.State, DataPlane: r.DataPlane,
+		})
+	}
+	if len(lost) > 0 {
+		l.merge(d.scan(ctx, lost))
+	}
+	return l
+}
+
+// scan lists workspaces project by project, archived ones too: all of them, or only
+// the lost ones, of which those that are not found are problems.
+func (d *workspaces) scan(ctx context.Context, lost map[string]domino.WorkspaceRow) Listing {
+	var l Listing
+	var mu sync.Mutex
+	projects := d.projects.list(true)
+	eachParallel(ctx, len(projects), func(i int) {
+		list, rows, err := d.client.ProjectWorkspaces(ctx, projects[i].ID)
+		mu.Lock()
+		defer mu.Unlock()
+		if err != nil && lost == nil {
+			l.problem(Workspace, projects[i].String(), err)
+		}
+		for _, r := range rows {
+			l.problem(Workspace, r.What, r.Err)
+		}
+		for _, w := range list {
+			if _, wanted := lost[w.ID]; wanted || lost == nil {
+				l.Executions = append(l.Executions, d.fold(w))
+				delete(lost, w.ID)
+			}
+		}
+	})
+	for _, r := range lost {
+		l.problem(Workspace, r.Name+" ("+r.ID+")", fmt.Errorf("its project %s/%s is not among the projects that this key can see", r.ProjectOwner, r.ProjectName))
+	}
+	if err := ctx.Err(); err != nil {
+		l.problem(Workspace, "list", err)
+	}
+	return l
+}
+
+func (d *workspaces) fold(w domino.Workspace) Execution {
+	e := Execution{
+		Kind: Workspace, ID: w.ID, Name: w.Name, Owner: w.Owner, Project: d.projects.get(w.ProjectID),
+		HardwareTier: w.HardwareTierID, Environment: w.EnvironmentID, DataPlane: w.DataPlaneID,
+	}
+	e.State, e.DominoState = workspaceState(w)
+	if w.Session != nil {
+		e.Instance, e.RunID, e.Since = w.Session.ID, w.Session.ExecutionID, w.Session.Started
+	}
+	return e
+}
+
+// Poll answers with the state word of each row. The word changes before the session
+// is over, which is why Read decides.
+func (d *workspaces) Poll(ctx context.Context) (map[string]State, error) {
+	rows, _, err := d.client.WorkspaceRows(ctx)
+	if err != nil {
+		return nil, err
+	}
+	states := make(map[string]State, len(rows))
+	for _, r := range rows {
+		states[r.ID] = workspaceWord(r.State)
+	}
+	return states, nil
+}
+
+func (d *workspaces) read(ctx context.Context, e Execution) (domino.Workspace, Execution, error) {
+	w, err := d.client.Workspace(ctx, e.Project.ID, e.ID)
+	if err != nil {
+		return w, e, gone(err)
+	}
+	now := d.fold(w)
+	if now.Project.Name == "" {
+		now.Project.Owner, now.Project.Name = e.Project.Owner, e.Project.Name
+	}
+	return w, now, nil
+}
+
+func (d *workspaces) Read(ctx context.Context, e Execution) (Execution, error) {
+	_, now, err := d.read(ctx, e)
+	return now, err
+}
+
+func (d *workspaces) Detail(ctx context.Context, e Execution) (Execution, error) {
+	w, now, err := d.read(ctx, e)
+	if err != nil || !now.State.Up() {
+		return now, err
+	}
+	r := workspaceRestart{ProjectID: now.Project.ID, ExternalVolumeMountIDs: []string{}}
+	if s := w.Session; s != nil {
+		var unnamed []domino.Mount // mounts carry an id from 5.9 (api.md §10)
+		for _, m := range s.Volumes {
+			if m.ID == "" {
+				unnamed = append(unnamed, m)
+				continue
+			}
+			r.ExternalVolumeMountIDs = append(r.ExternalVolumeMountIDs, m.ID)
+		}
+		if len(unnamed) > 0 {
+			ids, guesses, err := volumesByName(ctx, d.client, now.Project.ID, unnamed)
+			if err != nil {
+				return now, err
+			}
+			r.ExternalVolumeMountIDs = append(r.ExternalVolumeMountIDs, ids...)
+			now.Guesses = guesses
+		}
+		for _, m := range s.NetAppVolumes {
+			r.NetAppVolumeIDs = append(r.NetAppVolumeIDs, m.ID)
+		}
+	}
+	now.Restart = restartArgs(r)
+	return now, nil
+}
+
+// Stop stops the session. What Domino answers for a workspace that is stopped is not
+// evidenced (api.md §10): any refusal is followed by a look.
+func (d *workspaces) Stop(ctx context.Context, e Execution, _ bool) (Answer, error) {
+	err := d.client.StopWorkspace(ctx, e.Project.ID, e.ID)
+	if err == nil || !answered(err) {
+		return Answer{}, err
+	}
+	return Answer{}, refusedOrAlready(ctx, d, e, err, State.Down)
+}
+
+// Start opens a new session. The documentation gives this right to the workspace's
+// owner; whether an administrator's key may is not known (api.md §10).
+func (d *workspaces) Start(ctx context.Context, e Execution) (Answer, error) {
+	var r workspaceRestart
+	if err := decodeRestart(e, &r); err != nil {
+		return Answer{}, err
+	}
+	var netApp []string
+	if d.client.Dialect().SessionNetApp {
+		netApp = r.NetAppVolumeIDs
+	}
+	s, err := d.client.StartWorkspaceSession(ctx, r.ProjectID, e.ID, r.ExternalVolumeMountIDs, netApp)
+	var refused *domino.Error
+	if errors.As(err, &refused) && refused.Kind == domino.KindForbidden {
+		return Answer{}, fmt.Errorf("%w: %w", ErrNotOurs, err)
+	}
+	return Answer{Instance: s.ID}, gone(err)
+}
