@@ -1,0 +1,339 @@
+// Package snapshot keeps the immutable record of what ran in a Domino deployment.
+//
+// A snapshot is two objects in one folder of the store:
+//
+//	snapshots/2026/09/20260922-190227-k3f9/executions.jsonl.zst   one execution a line
+//	snapshots/2026/09/20260922-190227-k3f9/manifest.json          written last
+//
+// The manifest is the commit: it names the data object with its size and SHA-256,
+// and a snapshot exists when its manifest does. Both are created only if absent and
+// never changed. Readers check everything the manifest says and refuse what does not
+// match, with the reason.
+package snapshot
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/domino-maintenance-mode/dmm/internal/execution"
+	"github.com/domino-maintenance-mode/dmm/internal/store"
+)
+
+// Schema names the format of the manifest and of the lines. Others rely on it.
+const Schema = "dmm.snapshot/v1"
+
+// Names of the objects in a snapshot's folder, and the folder of all snapshots.
+const (
+	manifestName = "manifest.json"
+	dataName     = "executions.jsonl.zst"
+	root         = "snapshots/"
+)
+
+// Bounds on what a reader takes into memory, far above any deployment.
+const (
+	maxManifest = 64 << 20
+	maxData     = 1 << 30
+	maxLines    = 4 << 30 // uncompressed
+)
+
+// Manifest describes a snapshot. Its JSON is a format others rely on; readers keep
+// to the fields they know.
+type Manifest struct {
+	Schema  string    `json:"schema"`
+	ID      string    `json:"id"`
+	From    time.Time `json:"from"` // when looking began, UTC
+	To      time.Time `json:"to"`   // when it ended
+	Domino  Domino    `json:"domino"`
+	TakenBy string    `json:"takenBy"` // the principal whose key was used
+	Tool    string    `json:"tool"`    // version of dmm
+
+	Counts map[execution.Kind]map[execution.State]int `json:"counts"`
+
+	// Complete: every list was read to its end by somebody who may see all.
+	Complete    bool                 `json:"complete"`
+	Problems    []execution.Problem  `json:"problems,omitempty"`
+	Unaccounted []execution.Sighting `json:"unaccounted,omitempty"`
+	// WithoutDriver counts by workload what runs in Domino and dmm does not handle.
+	WithoutDriver map[string]int `json:"withoutDriver,omitempty"`
+
+	Data Data `json:"data"`
+}
+
+// Domino names the deployment a snapshot was taken of.
+type Domino struct {
+	URL     string `json:"url"`
+	Version string `json:"version"`
+}
+
+// Data describes the data object.
+type Data struct {
+	Name   string `json:"name"`
+	Size   int64  `json:"size"` // bytes, compressed
+	SHA256 string `json:"sha256"`
+	Lines  int    `json:"lines"`
+}
+
+// Running is how many executions count as running.
+func (m Manifest) Running() int {
+	n := 0
+	for _, states := range m.Counts {
+		n += states[execution.Starting] + states[execution.Running]
+	}
+	return n
+}
+
+// Snapshot is a manifest with its executions.
+type Snapshot struct {
+	Manifest
+	Executions []execution.Execution
+}
+
+// ErrNotFound: the store answered, and holds no snapshot of that name, or none at all.
+var ErrNotFound = errors.New("not found")
+
+// DamagedError: a snapshot that is there and cannot be trusted.
+type DamagedError struct {
+	ID     string
+	Reason string
+}
+
+func (e *DamagedError) Error() string { return "read snapshot " + e.ID + ": " + e.Reason }
+
+func damaged(id, format string, args ...any) error {
+	return &DamagedError{ID: id, Reason: fmt.Sprintf(format, args...)}
+}
+
+// NewID returns an id for a snapshot begun at t: its time in UTC to the second, and
+// four random letters, so that ids sort by time.
+func NewID(t time.Time) string {
+	b := make([]byte, 3)
+	_, _ = rand.Read(b) // never fails
+	suffix := strings.ToLower(base32.StdEncoding.EncodeToString(b))[:4]
+	return t.UTC().Format("20060102-150405") + "-" + suffix
+}
+
+var idPattern = regexp.MustCompile(`^\d{8}-\d{6}-[a-z0-9]{4}$`)
+
+// folder is the key prefix of a snapshot: by year and month, as Domino's own backup
+// bundles have it.
+func folder(id string) string { return root + id[:4] + "/" + id[4:6] + "/" + id + "/" }
+
+// Write writes a snapshot. Counts and Data of the manifest are filled in. commit is
+// asked right before the manifest is written; its error leaves a snapshot that does
+// not exist.
+func Write(ctx context.Context, s store.Store, m Manifest, executions []execution.Execution, commit func(context.Context) error) (Manifest, error) {
+	fail := func(err error) (Manifest, error) {
+		return m, fmt.Errorf("write snapshot %s: %w", m.ID, err)
+	}
+	if !idPattern.MatchString(m.ID) {
+		return fail(errors.New("malformed id"))
+	}
+	data, err := encode(executions)
+	if err != nil {
+		return fail(err)
+	}
+	sum := sha256.Sum256(data)
+	m.Schema, m.Counts = Schema, Count(executions)
+	m.Data = Data{Name: dataName, Size: int64(len(data)), SHA256: hex.EncodeToString(sum[:]), Lines: len(executions)}
+	body, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return fail(err)
+	}
+	if err := s.Put(ctx, folder(m.ID)+dataName, data, store.PutOptions{IfAbsent: true}); err != nil {
+		return fail(err)
+	}
+	if commit != nil {
+		if err := commit(ctx); err != nil {
+			return fail(err)
+		}
+	}
+	if err := s.Put(ctx, folder(m.ID)+manifestName, append(body, '\n'), store.PutOptions{IfAbsent: true}); err != nil {
+		return fail(err)
+	}
+	return m, nil
+}
+
+// Count counts executions by kind and state.
+func Count(executions []execution.Execution) map[execution.Kind]map[execution.State]int {
+	counts := map[execution.Kind]map[execution.State]int{}
+	for _, e := range executions {
+		if counts[e.Kind] == nil {
+			counts[e.Kind] = map[execution.State]int{}
+		}
+		counts[e.Kind][e.State]++
+	}
+	return counts
+}
+
+func encode(executions []execution.Execution) ([]byte, error) {
+	var buf bytes.Buffer
+	// One encoder of modest window: a snapshot of 20,000 executions must stay small in memory.
+	z, err := zstd.NewWriter(&buf, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20))
+	if err != nil {
+		return nil, err
+	}
+	enc := json.NewEncoder(z)
+	enc.SetEscapeHTML(false)
+	for _, e := range executions {
+		if err := enc.Encode(e); err != nil {
+			return nil, fmt.Errorf("encode %s: %w", e, err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		return nil, err
+	}
+	return buf.Bytes(), nil
+}
+
+// List returns the ids of the snapshots in the store, oldest first.
+func List(ctx context.Context, s store.Store) ([]string, error) {
+	var ids []string
+	for info, err := range s.List(ctx, root) {
+		if err != nil {
+			return nil, fmt.Errorf("list snapshots: %w", err)
+		}
+		dir, name := path.Split(info.Key)
+		id := path.Base(dir)
+		if name == manifestName && idPattern.MatchString(id) && dir == folder(id) {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids, nil
+}
+
+// Load reads and checks the snapshot with the id, or the newest if id is "latest" or
+// empty. Errors: ErrNotFound, *DamagedError, or the store's.
+func Load(ctx context.Context, s store.Store, id string) (*Snapshot, error) {
+	ids, err := List(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case id == "" || id == "latest":
+		if len(ids) == 0 {
+			return nil, fmt.Errorf("read the latest snapshot: %w: the store answers and holds none", ErrNotFound)
+		}
+		id = ids[len(ids)-1]
+	case !slices.Contains(ids, id):
+		return nil, fmt.Errorf("read snapshot %s: %w: the store answers and holds %d others", id, ErrNotFound, len(ids))
+	}
+	body, err := store.ReadAll(ctx, s, folder(id)+manifestName, maxManifest)
+	if err != nil {
+		return nil, fmt.Errorf("read snapshot %s: %w", id, err)
+	}
+	m, err := parseManifest(id, body)
+	if err != nil {
+		return nil, err
+	}
+	data, err := store.ReadAll(ctx, s, folder(id)+dataName, maxData)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, damaged(id, "%s is missing", dataName)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read snapshot %s: %w", id, err)
+	}
+	executions, err := parseData(m, data)
+	if err != nil {
+		return nil, err
+	}
+	return &Snapshot{Manifest: m, Executions: executions}, nil
+}
+
+func parseManifest(id string, body []byte) (Manifest, error) {
+	var m Manifest
+	var head struct {
+		Schema string `json:"schema"`
+	}
+	if err := json.Unmarshal(body, &head); err != nil {
+		return m, damaged(id, "%s is not JSON: %v", manifestName, err)
+	}
+	if head.Schema != Schema {
+		return m, damaged(id, "schema %q is not known to this version of dmm, which reads %q: use the version that wrote it or a newer one", head.Schema, Schema)
+	}
+	if err := json.Unmarshal(body, &m); err != nil {
+		return m, damaged(id, "%s: %v", manifestName, err)
+	}
+	if m.ID != id {
+		return m, damaged(id, "%s names another snapshot, %q", manifestName, m.ID)
+	}
+	if m.Data.Name != dataName {
+		return m, damaged(id, "%s names an unknown data object %q", manifestName, m.Data.Name)
+	}
+	return m, nil
+}
+
+func parseData(m Manifest, data []byte) ([]execution.Execution, error) {
+	if int64(len(data)) != m.Data.Size {
+		return nil, damaged(m.ID, "%s has %d bytes, its manifest says %d", dataName, len(data), m.Data.Size)
+	}
+	if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != m.Data.SHA256 {
+		return nil, damaged(m.ID, "%s: sha256 mismatch", dataName)
+	}
+	z, err := zstd.NewReader(bytes.NewReader(data), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxData))
+	if err != nil {
+		return nil, damaged(m.ID, "%s: %v", dataName, err)
+	}
+	defer z.Close()
+	var executions []execution.Execution
+	seen := map[execution.Key]bool{}
+	dec := json.NewDecoder(io.LimitReader(z, maxLines))
+	for {
+		var e execution.Execution
+		err := dec.Decode(&e)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, damaged(m.ID, "%s: line %d: %v", dataName, len(executions)+1, err)
+		}
+		if e.Kind == "" || e.ID == "" || seen[e.Key()] {
+			return nil, damaged(m.ID, "%s: line %d: no kind or id, or one that came before", dataName, len(executions)+1)
+		}
+		seen[e.Key()] = true
+		executions = append(executions, e)
+	}
+	if len(executions) != m.Data.Lines {
+		return nil, damaged(m.ID, "%s has %d lines, its manifest says %d", dataName, len(executions), m.Data.Lines)
+	}
+	for kind, states := range Count(executions) {
+		for state, n := range states {
+			if m.Counts[kind][state] != n {
+				return nil, damaged(m.ID, "%d %s are %s, its manifest says %d", n, kind, state, m.Counts[kind][state])
+			}
+		}
+	}
+	return executions, nil
+}
+
+// Sort puts executions in the order in which snapshots keep them: by kind, project, name, id.
+func Sort(executions []execution.Execution) {
+	order := map[execution.Kind]int{}
+	for i, k := range execution.Kinds() {
+		order[k] = i
+	}
+	slices.SortFunc(executions, func(a, b execution.Execution) int {
+		return cmp.Or(
+			cmp.Compare(order[a.Kind], order[b.Kind]),
+			strings.Compare(a.Project.String(), b.Project.String()),
+			strings.Compare(a.Name, b.Name),
+			strings.Compare(a.ID, b.ID),
+		)
+	})
+}

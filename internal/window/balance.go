@@ -1,0 +1,188 @@
+package window
+
+import (
+	"time"
+
+	"github.com/domino-maintenance-mode/dmm/internal/execution"
+)
+
+// Phase is how far a maintenance has come.
+type Phase string
+
+// The phases, in their order. Restore may begin from PhaseStopping: a maintenance called off.
+const (
+	PhaseOpen      Phase = "open"
+	PhaseStopping  Phase = "stopping"
+	PhaseStopped   Phase = "stopped"
+	PhaseRestoring Phase = "restoring"
+	PhaseClosed    Phase = "closed"
+)
+
+// Modes of the runs that move the phase, as Holder.Mode has them.
+const (
+	ModeShutdown = "shutdown"
+	ModeRestore  = "restore"
+	ModeClose    = "close"
+)
+
+// Attempt is what became of one execution on the way to one goal.
+type Attempt struct {
+	Intents  int       // calls on record, sent or not
+	Open     bool      // the last of them may still land: it has no outcome, or failed
+	Run      string    // of the last intent
+	At       time.Time // of the last intent or outcome
+	Before   string    // instance seen before the last intent
+	Outcome  Event     // Done, Failed, Left, NotOurs, or empty: none yet
+	Reason   string
+	Instance string // seen with the outcome
+	Try      int
+}
+
+// Settled reports whether nothing more will be tried for this goal.
+func (a Attempt) Settled() bool {
+	return a.Outcome == Done || a.Outcome == Left || a.Outcome == NotOurs
+}
+
+// Item is one execution of a window with all that the journal says about it.
+type Item struct {
+	execution.Execution      // its latest line
+	Supplement          bool // the line came after the snapshot
+	Stop, Start         Attempt
+}
+
+// Wanted reports whether shutdown has to bring it down: it ran, or has been found running since.
+func (it *Item) Wanted() bool { return it.State.Up() || it.Supplement }
+
+// Ours reports whether dmm has taken on to bring it back: it has a stop intent, and it
+// did not turn out that its owner had stopped it.
+func (it *Item) Ours() bool { return it.Stop.Intents > 0 && it.Stop.Outcome != NotOurs }
+
+// Owed reports whether it is ours and not yet back, nor settled otherwise.
+func (it *Item) Owed() bool { return it.Ours() && !it.Start.Settled() }
+
+// InDoubt reports whether a call may be on its way for which the journal has no sure
+// answer, seen by a run that has no answer of its own. A failed attempt is one: what
+// was given up may still land.
+func (it *Item) InDoubt(g Goal) bool {
+	if g == Stop {
+		return it.Stop.Open
+	}
+	return it.Start.Open || it.Start.Intents == 0 && it.Stop.Open
+}
+
+// Attempt returns the attempt at a goal.
+func (it *Item) Attempt(g Goal) *Attempt {
+	if g == Start {
+		return &it.Start
+	}
+	return &it.Stop
+}
+
+// Balance is what is done, what remains, what is left, what failed and why: a fold of
+// one snapshot and the journal of its window.
+type Balance struct {
+	Phase     Phase
+	LastQuiet time.Time // when a scan last found nothing that runs and should not
+	GivenUp   string    // why the window was closed before all was back
+
+	order []execution.Key
+	items map[execution.Key]*Item
+	mode  string // of the run that writes
+}
+
+// Remaining folds a snapshot's executions and a journal. It is pure: the same input
+// gives the same balance, and every reader of a window goes through it.
+func Remaining(snapshot []execution.Execution, journal []Line) *Balance {
+	b := &Balance{Phase: PhaseOpen, items: make(map[execution.Key]*Item, len(snapshot))}
+	for _, e := range snapshot {
+		b.item(e.Key()).Execution = e
+	}
+	b.Apply(journal...)
+	return b
+}
+
+func (b *Balance) item(k execution.Key) *Item {
+	it := b.items[k]
+	if it == nil {
+		it = &Item{Execution: execution.Execution{Kind: k.Kind, ID: k.ID}}
+		b.items[k] = it
+		b.order = append(b.order, k)
+	}
+	return it
+}
+
+// Apply folds further lines. The latest line of an execution wins.
+func (b *Balance) Apply(lines ...Line) {
+	for _, l := range lines {
+		switch l.Event {
+		case Open, Heartbeat:
+		case Begin:
+			b.mode = l.Holder.Mode
+			switch {
+			case b.mode == ModeRestore:
+				b.Phase = PhaseRestoring
+			case b.mode == ModeShutdown && b.Phase != PhaseRestoring:
+				b.Phase = PhaseStopping
+			}
+		case End:
+			// Code 0 and 3 end a shutdown that has tried everything; any other ends one that has not.
+			if b.mode == ModeShutdown && b.Phase == PhaseStopping && (*l.Code == 0 || *l.Code == 3) {
+				b.Phase = PhaseStopped
+			}
+		case Quiet:
+			b.LastQuiet = l.At
+		case Closed:
+			b.Phase, b.GivenUp = PhaseClosed, l.Reason
+		case Supplement:
+			it := b.item(l.Execution.Key())
+			it.Execution, it.Supplement = *l.Execution, true
+			// It runs again, or differently, and has been seen to: what was tried is past.
+			it.Stop.Outcome, it.Stop.Reason, it.Stop.Open = "", "", false
+		case Intent:
+			a := b.item(*l.Key).Attempt(l.Goal)
+			a.Intents++
+			a.Open = true
+			a.Run, a.At, a.Before, a.Try = l.Run, l.At, l.Instance, l.Try
+			a.Outcome, a.Reason, a.Instance = "", "", ""
+		case Done, Failed, Left, NotOurs:
+			a := b.item(*l.Key).Attempt(l.Goal)
+			a.Outcome, a.Reason, a.Instance, a.At = l.Event, l.Reason, l.Instance, l.At
+			a.Try = max(a.Try, l.Try)
+			a.Open = a.Open && l.Event == Failed
+			if l.Event == Failed {
+				a.Run = l.Run
+			}
+		}
+	}
+}
+
+// Item returns what is known of an execution, nil if the window knows nothing of it.
+func (b *Balance) Item(k execution.Key) *Item { return b.items[k] }
+
+// Items returns all executions in the order of the snapshot, then of the journal.
+func (b *Balance) Items() []*Item {
+	items := make([]*Item, len(b.order))
+	for i, k := range b.order {
+		items[i] = b.items[k]
+	}
+	return items
+}
+
+// ToStop returns what a shutdown with this filter still has to bring down. What failed
+// is among it.
+func (b *Balance) ToStop(f execution.Filter) []*Item {
+	return b.where(func(it *Item) bool { return it.Wanted() && !it.Stop.Settled() && f.Match(it.Execution) })
+}
+
+// ToStart returns what a restore still owes. What failed is among it.
+func (b *Balance) ToStart() []*Item { return b.where((*Item).Owed) }
+
+func (b *Balance) where(keep func(*Item) bool) []*Item {
+	var items []*Item
+	for _, k := range b.order {
+		if it := b.items[k]; keep(it) {
+			items = append(items, it)
+		}
+	}
+	return items
+}

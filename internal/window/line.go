@@ -1,0 +1,104 @@
+package window
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/domino-maintenance-mode/dmm/internal/execution"
+)
+
+// Event is what a journal line says. The words are on record.
+type Event string
+
+// Events of the window and its runs.
+const (
+	Open      Event = "open"      // first line of entry 1: pins what the window keeps to
+	Begin     Event = "begin"     // a run starts to work
+	Heartbeat Event = "heartbeat" // a run has nothing else to say and lives
+	Quiet     Event = "quiet"     // a scan found nothing that runs and should not
+	End       Event = "end"       // a run stops of itself
+	Closed    Event = "closed"    // last line of a window
+)
+
+// Events of one execution.
+const (
+	Supplement Event = "supplement" // its line, in place of the snapshot's
+	Intent     Event = "intent"     // before a call
+	Done       Event = "done"       // the goal was observed
+	Failed     Event = "failed"     // given up for this run, with the reason
+	Left       Event = "left"       // settled without being back: by policy, by a person, or only its owner can
+	NotOurs    Event = "not-ours"   // its owner stopped it, not dmm
+)
+
+var events = []Event{Open, Begin, Heartbeat, Quiet, End, Closed, Supplement, Intent, Done, Failed, Left, NotOurs}
+
+// Goal is where a step drives executions.
+type Goal string
+
+// The goals.
+const (
+	Stop  Goal = "stop"
+	Start Goal = "start"
+)
+
+// Line is one line of the journal.
+type Line struct {
+	Schema string    `json:"schema"`
+	Run    string    `json:"run"`
+	At     time.Time `json:"at"` // UTC, by the writer's clock; for people, never compared
+	Event  Event     `json:"event"`
+
+	Goal     Goal           `json:"goal,omitempty"`     // intent and outcomes
+	Key      *execution.Key `json:"key,omitempty"`      // intent and outcomes
+	Instance string         `json:"instance,omitempty"` // intent: seen before the call; outcomes: seen now
+	Try      int            `json:"try,omitempty"`      // intent and failed: which try of this run it is, from 1
+	Reason   string         `json:"reason,omitempty"`   // outcomes and closed, for people
+
+	Execution *execution.Execution `json:"execution,omitempty"` // supplement
+	Window    *Pinned              `json:"window,omitempty"`    // open
+	Holder    *Holder              `json:"holder,omitempty"`    // begin
+	Code      *int                 `json:"code,omitempty"`      // end: the run's exit code
+}
+
+// check refuses lines that lack what their event needs.
+func (l Line) check() error {
+	if l.Run == "" {
+		return errors.New("names no run")
+	}
+	switch l.Event {
+	case Intent, Done, Failed, Left, NotOurs:
+		if l.Key == nil || l.Key.ID == "" || (l.Goal != Stop && l.Goal != Start) {
+			return fmt.Errorf("%s names no execution or no goal", l.Event)
+		}
+	case Supplement:
+		if l.Execution == nil || l.Execution.ID == "" {
+			return errors.New("supplement holds no execution")
+		}
+	case Begin:
+		if l.Holder == nil {
+			return errors.New("begin names nobody")
+		}
+	case End:
+		if l.Code == nil {
+			return errors.New("end has no code")
+		}
+	}
+	return nil
+}
+
+// IntentOf is the line that must be on record before a call for e: which goal, and
+// the instance that was seen. What undoes the call is e's own line, in the snapshot or
+// in a supplement before this.
+func IntentOf(g Goal, e execution.Execution, try int) Line {
+	k := e.Key()
+	return Line{Event: Intent, Goal: g, Key: &k, Instance: e.Instance, Try: try}
+}
+
+// OutcomeOf is the line that settles e for a goal.
+func OutcomeOf(event Event, g Goal, key execution.Key, instance, reason string, try int) Line {
+	return Line{Event: event, Goal: g, Key: &key, Instance: instance, Reason: reason, Try: try}
+}
+
+// SupplementOf puts e's line in place of the one that the snapshot has, if any.
+func SupplementOf(e execution.Execution) Line { return Line{Event: Supplement, Execution: &e} }

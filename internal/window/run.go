@@ -1,0 +1,357 @@
+package window
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/domino-maintenance-mode/dmm/internal/execution"
+	"github.com/domino-maintenance-mode/dmm/internal/store"
+)
+
+// maxCall is the longest that a call which changes Domino may take; with a short lease
+// it is a third of that.
+const maxCall = 20 * time.Second
+
+// Run is one process at work in a window. While it lives it owns the next step of the
+// journal. Its methods may be called from many goroutines.
+type Run struct {
+	store  store.Store
+	holder Holder
+	lease  time.Duration
+
+	mu        sync.Mutex
+	window    *Window
+	sent      time.Time   // before the newest append was sent, monotonic and wall
+	pending   *unanswered // it must be settled before anything else is appended
+	balance   *Balance
+	lost      error // why this run must not go on
+	whenLost  context.CancelCauseFunc
+	stop      sync.Once
+	stopBeats chan struct{}
+	beats     sync.WaitGroup
+}
+
+// unanswered is an append of which the store gave no answer: it may have landed.
+type unanswered struct {
+	lines []Line
+	sent  time.Time // the first time
+}
+
+// NewHolder names this run at random; mode, pod, host, pid and tool are for people.
+func NewHolder(mode, pod, host string, pid int, tool string) Holder {
+	b := make([]byte, 8)
+	_, _ = rand.Read(b) // never fails
+	return Holder{Run: hex.EncodeToString(b), Mode: mode, Pod: pod, Host: host, PID: pid, Tool: tool}
+}
+
+// OpenNext opens the window after last (nil: the first), which must be closed, and
+// begins to work in it. First it proves on a probe key that the store refuses a second
+// creation, without which the journal is no lock. If another process opens the window
+// at the same time it is ErrBusy.
+func OpenNext(ctx context.Context, s store.Store, last *Window, p Pinned, who Holder) (*Run, error) {
+	number := 1
+	if last != nil {
+		if !last.Closed() {
+			return nil, &RefusedError{Err: ErrBusy, Window: last.Name(), Holder: last.Holder()}
+		}
+		number = last.Number + 1
+	}
+	if err := probe(ctx, s, who.Run); err != nil {
+		return nil, err
+	}
+	r := newRun(s, &Window{Number: number, Pinned: p}, who)
+	lines := []Line{{Event: Open, Window: &p}, {Event: Begin, Holder: &who}}
+	if err := r.Append(ctx, lines...); err != nil {
+		if errors.Is(err, ErrSuperseded) {
+			return nil, &RefusedError{Err: ErrBusy, Window: name(number)}
+		}
+		return nil, err
+	}
+	r.beat()
+	return r, nil
+}
+
+// probe creates one key twice. Its key is a format others rely on.
+func probe(ctx context.Context, s store.Store, run string) error {
+	key := "probes/" + run
+	if err := s.Put(ctx, key, []byte("first\n"), store.PutOptions{IfAbsent: true}); err != nil {
+		return fmt.Errorf("probe the store: %w", err)
+	}
+	second := s.Put(ctx, key, []byte("second\n"), store.PutOptions{IfAbsent: true})
+	if err := s.Delete(ctx, key); err != nil {
+		return fmt.Errorf("probe the store: %w", err)
+	}
+	if second == nil {
+		return &RefusedError{Err: ErrUnsafe}
+	}
+	if !errors.Is(second, store.ErrExists) {
+		return fmt.Errorf("probe the store: create a key a second time: %w", second)
+	}
+	return nil
+}
+
+// Enter begins to work in an open window. If the window is held it watches: an end
+// frees the window at once, silence for one lease means that the holder is dead, and
+// anything else that somebody is at work, for whom it waits up to lockWait.
+func Enter(ctx context.Context, s store.Store, number int, who Holder, lockWait time.Duration) (*Run, error) {
+	began := time.Now()
+	w, err := load(ctx, s, number)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		if w.Closed() {
+			return nil, &RefusedError{Err: ErrClosed, Window: w.Name()}
+		}
+		if w.Holder() != nil {
+			silent, err := w.watch(ctx, s)
+			if err != nil {
+				return nil, err
+			}
+			if !silent {
+				if h := w.Holder(); h != nil && time.Since(began) >= lockWait {
+					return nil, &RefusedError{Err: ErrBusy, Window: w.Name(), Holder: h}
+				}
+				continue
+			}
+		}
+		r := newRun(s, w, who)
+		err := r.Append(ctx, Line{Event: Begin, Holder: &who})
+		if errors.Is(err, ErrSuperseded) {
+			// Somebody wrote after our last look: look again.
+			if w, err = load(ctx, s, number); err != nil {
+				return nil, err
+			}
+			if h := w.Holder(); h != nil && time.Since(began) >= lockWait {
+				return nil, &RefusedError{Err: ErrBusy, Window: w.Name(), Holder: h}
+			}
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		r.beat()
+		return r, nil
+	}
+}
+
+// watch waits until the window has a new entry, and reads it, or has been silent for
+// one lease of this process's own monotonic clock. It looks once more at the end.
+func (w *Window) watch(ctx context.Context, s store.Store) (silent bool, err error) {
+	step := min(w.Pinned.Lease/20, 2*time.Second)
+	for began := time.Now(); ; {
+		over := time.Since(began) >= w.Pinned.Lease
+		entries, err := list(ctx, s, root+w.Name()+"/journal/")
+		if err != nil {
+			return false, err
+		}
+		if n := len(entries[w.Number]); n > w.entries {
+			return false, w.extend(ctx, s, n)
+		}
+		if over {
+			return true, nil
+		}
+		select {
+		case <-ctx.Done():
+			return false, context.Cause(ctx)
+		case <-time.After(step):
+		}
+	}
+}
+
+func newRun(s store.Store, w *Window, who Holder) *Run {
+	return &Run{store: s, holder: who, lease: w.Pinned.Lease, window: w, stopBeats: make(chan struct{})}
+}
+
+// Guard returns a context that ends when this run has lost its place.
+func (r *Run) Guard(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.whenLost = cancel
+	if r.lost != nil {
+		cancel(r.lost)
+	}
+	return ctx, func() { cancel(nil) }
+}
+
+// Window is the window as this run knows it: read to its end when the run began, and
+// followed by what it appended itself.
+func (r *Run) Window() *Window { return r.window }
+
+// CallTimeout is how long a call that changes Domino may take.
+func (r *Run) CallTimeout() time.Duration { return min(maxCall, r.lease/3) }
+
+// Account folds a snapshot and the journal, and keeps the fold up to date with every
+// append from now on. The balance must be used by one goroutine, the one that appends.
+func (r *Run) Account(lines []execution.Execution) *Balance {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.balance = Remaining(lines, r.window.Lines)
+	return r.balance
+}
+
+// Append writes lines as the next entry. Lines of the run get their schema, run and
+// time here. ErrSuperseded: the place is lost, for good. Any other error: the store
+// gave no answer; whether the entry has landed is settled before the next append.
+func (r *Run) Append(ctx context.Context, lines ...Line) error {
+	if len(lines) == 0 {
+		return nil
+	}
+	now := time.Now().UTC()
+	for i := range lines {
+		lines[i].Schema, lines[i].Run, lines[i].At = Schema, r.holder.Run, now
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if p := r.pending; p != nil {
+		if err := r.put(ctx, p.lines, p.sent); err != nil {
+			return err
+		}
+	}
+	return r.put(ctx, lines, time.Now())
+}
+
+// put creates the next entry. A number that is taken by our own bytes is ours: an
+// answer got lost on the way.
+func (r *Run) put(ctx context.Context, lines []Line, sent time.Time) error {
+	if r.lost != nil {
+		return r.lost
+	}
+	body, err := encodeEntry(lines)
+	if err != nil {
+		return err
+	}
+	key := entryKey(r.window.Number, r.window.entries+1)
+	err = r.store.Put(ctx, key, body, store.PutOptions{IfAbsent: true})
+	if errors.Is(err, store.ErrExists) {
+		var there []byte
+		if there, err = store.ReadAll(ctx, r.store, key, maxEntry); err == nil && !bytes.Equal(there, body) {
+			err = &RefusedError{Err: ErrSuperseded, Window: r.window.Name(), Holder: holderOf(key, there)}
+			r.lost = err
+			if r.whenLost != nil {
+				r.whenLost(err)
+			}
+			return err
+		}
+	}
+	if err != nil {
+		r.pending = &unanswered{lines, sent}
+		return fmt.Errorf("write journal: %w", err)
+	}
+	r.sent, r.pending = sent, nil
+	r.window.entries++
+	r.window.Lines = append(r.window.Lines, lines...)
+	if r.balance != nil {
+		r.balance.Apply(lines...)
+	}
+	return nil
+}
+
+func holderOf(key string, body []byte) *Holder {
+	lines, err := parseEntry(key, body)
+	if err != nil {
+		return nil
+	}
+	for _, l := range lines {
+		if l.Holder != nil {
+			return l.Holder
+		}
+	}
+	return &Holder{Run: lines[0].Run, Mode: "a"}
+}
+
+// age is how old the run's last sign of life is, counted from before it was sent, by
+// the larger of monotonic and wall clock: a machine that was suspended has stopped the
+// first, one whose clock was set has moved the second.
+func (r *Run) age() time.Duration {
+	now := time.Now()
+	return max(now.Sub(r.sent), now.Round(0).Sub(r.sent.Round(0)))
+}
+
+// Gate lets a call that changes Domino pass while the run's last append is younger than
+// two thirds of the lease; else it appends a heartbeat first. It is asked right before
+// the socket.
+func (r *Run) Gate(ctx context.Context) error {
+	for range 2 {
+		r.mu.Lock()
+		lost, fresh := r.lost, r.age() < r.lease*2/3
+		r.mu.Unlock()
+		switch {
+		case lost != nil:
+			return lost
+		case fresh:
+			return nil
+		}
+		if err := r.heartbeat(ctx); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("window %s: the store takes longer for one write than two thirds of the lease (%s)", r.window.Name(), r.lease)
+}
+
+// beat appends a heartbeat whenever nothing else was appended for a third of the lease.
+func (r *Run) beat() {
+	r.beats.Go(func() {
+		for {
+			r.mu.Lock()
+			wait := max(r.lease/3-r.age(), r.lease/30)
+			r.mu.Unlock()
+			select {
+			case <-r.stopBeats:
+				return
+			case <-time.After(wait):
+			}
+			r.mu.Lock()
+			due := r.age() >= r.lease/3
+			r.mu.Unlock()
+			if !due {
+				continue
+			}
+			ctx, cancel := context.WithTimeout(context.Background(), r.lease/3)
+			err := r.heartbeat(ctx)
+			cancel()
+			if errors.Is(err, ErrSuperseded) {
+				return
+			}
+		}
+	})
+}
+
+// heartbeat appends a sign of life. It leaves an unanswered append of the run's own
+// goroutine to that goroutine, which alone may move the balance.
+func (r *Run) heartbeat(ctx context.Context) error {
+	r.mu.Lock()
+	p := r.pending
+	r.mu.Unlock()
+	if p != nil && p.lines[0].Event != Heartbeat {
+		return fmt.Errorf("window %s: the store has not answered the write before", r.window.Name())
+	}
+	return r.Append(ctx, Line{Event: Heartbeat})
+}
+
+// End says that the run stops of itself, with the exit code that it will have, and
+// frees the window at once.
+func (r *Run) End(ctx context.Context, code int) error {
+	return r.finish(ctx, Line{Event: End, Code: &code})
+}
+
+// Close writes the window's last entry, preceded by lines.
+func (r *Run) Close(ctx context.Context, reason string, lines ...Line) error {
+	return r.finish(ctx, append(lines, Line{Event: Closed, Reason: reason})...)
+}
+
+func (r *Run) finish(ctx context.Context, lines ...Line) error {
+	r.stop.Do(func() { close(r.stopBeats) })
+	r.beats.Wait()
+	return r.Append(ctx, lines...)
+}
+
+// ID is the run's random id.
+func (r *Run) ID() string { return r.holder.Run }

@@ -1,0 +1,306 @@
+// Package window is the record of one maintenance: its journal is the log of what was
+// tried on each execution, the lock that lets one process work at a time, and the fence
+// that stops a process which has lost its place.
+//
+//	windows/000017/journal/00000001.jsonl ...   each created only if absent, never changed
+//
+// What holds, whatever fails:
+//
+//   - Windows are numbered without a gap, and only the highest may be open. Opening one
+//     means creating entry 1 of the next number; of two that try, one wins.
+//   - Entries are numbered without a gap. Whoever creates number n owns step n. There is
+//     no other lock.
+//   - A run that finds its number taken by other bytes than its own has lost its place
+//     and never writes again.
+//   - No call that changes an execution goes out unless its intent is on record, and
+//     unless the run's last append was begun less than two thirds of the lease ago. The
+//     call itself times out after one third. So nothing of a silent run is under way
+//     once its lease has passed.
+//   - A run takes over only after it has itself watched the journal be silent for one
+//     lease. Clocks of two machines are never compared for this.
+//   - What remains to be done is a pure function of snapshot and journal (Remaining).
+//   - A gap, a torn entry, an entry nobody here wrote, an unknown event or schema is
+//     damage: it is named and refused, never guessed over.
+package window
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/domino-maintenance-mode/dmm/internal/execution"
+	"github.com/domino-maintenance-mode/dmm/internal/store"
+)
+
+// Schema names the format of journal lines. Others rely on it.
+const Schema = "dmm.journal/v1"
+
+const (
+	root        = "windows/"
+	maxEntry    = 256 << 20 // bytes; a batch of thousands of supplements is a few MiB
+	readersOnce = 16
+)
+
+// Window is a maintenance as its journal tells it.
+type Window struct {
+	Number int
+	Pinned Pinned
+	Lines  []Line
+
+	entries int // how many journal objects there are
+}
+
+// Name is how people and object keys call the window.
+func (w *Window) Name() string { return name(w.Number) }
+
+func name(number int) string { return fmt.Sprintf("%06d", number) }
+
+func entryKey(window, entry int) string {
+	return fmt.Sprintf("%s%s/journal/%08d.jsonl", root, name(window), entry)
+}
+
+// Closed reports whether the window has its last entry.
+func (w *Window) Closed() bool {
+	return len(w.Lines) > 0 && w.Lines[len(w.Lines)-1].Event == Closed
+}
+
+// OpenedAt is when the window was opened, by the clock of the run that did.
+func (w *Window) OpenedAt() time.Time { return w.Lines[0].At }
+
+// Holder returns the run that has begun and not ended, nil if the window is free.
+func (w *Window) Holder() *Holder {
+	var h *Holder
+	for _, l := range w.Lines {
+		switch l.Event {
+		case Begin:
+			h = l.Holder
+		case End, Closed:
+			h = nil
+		}
+	}
+	return h
+}
+
+// LastAt is the time of the newest entry, by the clock of the run that wrote it.
+func (w *Window) LastAt() time.Time { return w.Lines[len(w.Lines)-1].At }
+
+// DamagedError: the journal is there and cannot be trusted.
+type DamagedError struct {
+	Key    string
+	Reason string
+}
+
+func (e *DamagedError) Error() string { return "read journal: " + e.Key + ": " + e.Reason }
+
+func damaged(key, format string, args ...any) error {
+	return &DamagedError{Key: key, Reason: fmt.Sprintf(format, args...)}
+}
+
+// Look reads the newest window. It is nil when the store answers and holds none.
+func Look(ctx context.Context, s store.Store) (*Window, error) {
+	entries, err := list(ctx, s, root)
+	if err != nil || len(entries) == 0 {
+		return nil, err
+	}
+	var numbers []int
+	for n := range entries {
+		numbers = append(numbers, n)
+	}
+	slices.Sort(numbers)
+	for i, n := range numbers {
+		if i > 0 && n != numbers[i-1]+1 { // pruning from the bottom leaves no gap
+			return nil, damaged(root+name(numbers[i-1]+1), "is missing, though window %s is there", name(n))
+		}
+	}
+	number := numbers[len(numbers)-1]
+	return read(ctx, s, number, entries[number])
+}
+
+// list returns the numbers of the journal entries by window, in order.
+func list(ctx context.Context, s store.Store, prefix string) (map[int][]int, error) {
+	entries := map[int][]int{}
+	for info, err := range s.List(ctx, prefix) {
+		if err != nil {
+			return nil, fmt.Errorf("list windows: %w", err)
+		}
+		parts := strings.Split(strings.TrimPrefix(info.Key, root), "/")
+		number, err := strconv.Atoi(parts[0])
+		if err != nil || number < 1 || parts[0] != name(number) {
+			return nil, damaged(info.Key, "is not a window of dmm")
+		}
+		if len(parts) < 2 || parts[1] != "journal" {
+			continue // reports and the like
+		}
+		entry, err := strconv.Atoi(strings.TrimSuffix(path.Base(info.Key), ".jsonl"))
+		if err != nil || info.Key != entryKey(number, entry) {
+			return nil, damaged(info.Key, "is not a journal entry of dmm")
+		}
+		entries[number] = append(entries[number], entry)
+	}
+	return entries, nil
+}
+
+// load reads one window anew.
+func load(ctx context.Context, s store.Store, number int) (*Window, error) {
+	entries, err := list(ctx, s, root+name(number)+"/journal/")
+	if err != nil {
+		return nil, err
+	}
+	return read(ctx, s, number, entries[number])
+}
+
+func read(ctx context.Context, s store.Store, number int, entries []int) (*Window, error) {
+	for i, n := range entries {
+		if n != i+1 {
+			return nil, damaged(entryKey(number, i+1), "is missing, though a later entry is there")
+		}
+	}
+	if len(entries) == 0 {
+		return nil, damaged(entryKey(number, 1), "is missing")
+	}
+	w := &Window{Number: number}
+	if err := w.extend(ctx, s, len(entries)); err != nil {
+		return nil, err
+	}
+	return w, nil
+}
+
+// extend reads the entries after those that the window has, up to number last.
+func (w *Window) extend(ctx context.Context, s store.Store, last int) error {
+	parsed := make([][]Line, last-w.entries)
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(readersOnce)
+	for i := range parsed {
+		key := entryKey(w.Number, w.entries+1+i)
+		g.Go(func() error {
+			body, err := store.ReadAll(ctx, s, key, maxEntry)
+			if err != nil {
+				return fmt.Errorf("read journal: %w", err)
+			}
+			parsed[i], err = parseEntry(key, body)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for i, lines := range parsed {
+		key := entryKey(w.Number, w.entries+1)
+		switch first := w.entries == 0; {
+		case first && (lines[0].Event != Open || lines[0].Window == nil || lines[0].Window.Lease <= 0):
+			return damaged(key, "does not open a window")
+		case !first && lines[0].Event == Open:
+			return damaged(key, "opens a window that is open")
+		case w.Closed():
+			return damaged(key, "comes after the entry that closed the window")
+		}
+		w.Lines = append(w.Lines, parsed[i]...)
+		w.entries++
+	}
+	w.Pinned = *w.Lines[0].Window
+	return nil
+}
+
+// parseEntry decodes one journal object: lines of one run, each of a known event.
+func parseEntry(key string, body []byte) ([]Line, error) {
+	if len(body) == 0 || body[len(body)-1] != '\n' {
+		return nil, damaged(key, "is torn: it does not end with a whole line")
+	}
+	var lines []Line
+	for i, raw := range bytes.Split(body[:len(body)-1], []byte("\n")) {
+		var l Line
+		if err := json.Unmarshal(raw, &l); err != nil {
+			return nil, damaged(key, "line %d: %v", i+1, err)
+		}
+		if l.Schema != Schema {
+			return nil, damaged(key, "line %d: schema %q is not known to this version of dmm, which reads %q: use the version that wrote it or a newer one", i+1, l.Schema, Schema)
+		}
+		if !slices.Contains(events, l.Event) {
+			return nil, damaged(key, "line %d: event %q is not known to this version of dmm: use the version that wrote it or a newer one", i+1, l.Event)
+		}
+		if err := l.check(); err != nil {
+			return nil, damaged(key, "line %d: %v", i+1, err)
+		}
+		if i > 0 && l.Run != lines[0].Run {
+			return nil, damaged(key, "line %d: is of another run than the first", i+1)
+		}
+		lines = append(lines, l)
+	}
+	return lines, nil
+}
+
+func encodeEntry(lines []Line) ([]byte, error) {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	for _, l := range lines {
+		if err := enc.Encode(l); err != nil {
+			return nil, fmt.Errorf("encode journal line: %w", err)
+		}
+	}
+	return buf.Bytes(), nil
+}
+
+// Pinned is what a window keeps to from its first entry to its last.
+type Pinned struct {
+	Snapshot string           `json:"snapshot"` // id
+	SHA256   string           `json:"sha256"`   // of the snapshot's data object
+	Domino   string           `json:"domino"`   // URL of the deployment
+	Filter   execution.Filter `json:"filter,omitzero"`
+	Lease    time.Duration    `json:"lease"` // nanoseconds
+}
+
+// Holder says who a run is, for people who must find it.
+type Holder struct {
+	Run  string `json:"run"`
+	Mode string `json:"mode"`
+	Pod  string `json:"pod,omitempty"`
+	Host string `json:"host,omitempty"`
+	PID  int    `json:"pid,omitempty"`
+	Tool string `json:"tool,omitempty"` // version of dmm
+}
+
+func (h Holder) String() string {
+	where := h.Host
+	if h.Pod != "" {
+		where = "pod " + h.Pod
+	}
+	return fmt.Sprintf("%s run %s on %s, pid %d", h.Mode, h.Run, where, h.PID)
+}
+
+// Errors that a caller decides on. They come inside a *RefusedError.
+var (
+	ErrSuperseded = errors.New("superseded")
+	ErrBusy       = errors.New("another run is at work")
+	ErrClosed     = errors.New("the window is closed")
+	ErrUnsafe     = errors.New("this store let a second creation of one key succeed")
+)
+
+// RefusedError says that a guard of the journal said no. Nothing was touched after it.
+type RefusedError struct {
+	Err    error   // one of the errors above
+	Window string  // empty if there is none yet
+	Holder *Holder // whoever has the place, if known
+}
+
+func (e *RefusedError) Error() string {
+	s := e.Err.Error()
+	if e.Window != "" {
+		s = "window " + e.Window + ": " + s
+	}
+	if e.Holder != nil {
+		s += ": " + e.Holder.String()
+	}
+	return s
+}
+
+func (e *RefusedError) Unwrap() error { return e.Err }
