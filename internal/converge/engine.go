@@ -1,0 +1,538 @@
+package converge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/domino-maintenance-mode/dmm/internal/domino"
+	"github.com/domino-maintenance-mode/dmm/internal/execution"
+	"github.com/domino-maintenance-mode/dmm/internal/window"
+)
+
+// Engine drives the executions of a plan to its goal.
+type Engine struct {
+	Drivers Drivers
+	Journal Journal
+	Limits  Limits
+	Log     *slog.Logger
+	// Progress, if set, is told how far the plan is, at most once a second.
+	Progress func(done, total int)
+}
+
+// Drivers finds the driver of a kind.
+type Drivers interface {
+	Of(execution.Kind) execution.Driver
+}
+
+// Journal takes the events of a run. An error ends the run.
+type Journal interface {
+	Append(ctx context.Context, lines ...window.Line) error
+}
+
+// Limits of a step.
+type Limits struct {
+	Concurrency      int           // most executions looked at or called at once
+	StartConcurrency int           // most executions starting at once
+	MaxFailures      int           // tries per execution
+	Grace            time.Duration // how long to wait for the goal after the last call was sent
+	Settle           time.Duration // how long what is in doubt is left alone
+}
+
+const (
+	// direct is up to how many waiting executions of a kind are read one by one; above
+	// that a bulk call nominates those worth reading.
+	direct = 16
+	// Rounds of observation back off between these, and start over with each success.
+	firstRound, slowestRound = time.Second, 15 * time.Second
+	// lastCalls is how long calls under way may take once the run is told to stop.
+	lastCalls = 10 * time.Second
+	// unsentPerFailure: a call that never left, throttled or not connected, is a fault of
+	// the moment and not of the execution, and gets more patience.
+	unsentPerFailure = 4
+)
+
+// Execute drives the plan until every execution in it has an outcome on record. It ends
+// early, with the cause, when ctx ends, when the journal cannot be written, and when
+// Domino refuses the credentials; what was under way then stays in doubt on record, for
+// the next run.
+func (e *Engine) Execute(ctx context.Context, p Plan) error {
+	x := &step{Engine: e, goal: p.Goal, messages: make(chan func(), 256), roundDelay: firstRound, lastSent: time.Now()}
+	for _, l := range p.Left {
+		x.buffer(window.OutcomeOf(window.Left, p.Goal, l.Item.Key(), "", l.Reason, 0))
+	}
+	for _, s := range p.Steps {
+		d := e.Drivers.Of(s.Item.Kind)
+		if d == nil {
+			x.buffer(window.OutcomeOf(window.Failed, p.Goal, s.Item.Key(), "", "this version of dmm has no driver for its kind", 0))
+			continue
+		}
+		x.tasks = append(x.tasks, newTask(p.Goal, s, d))
+	}
+	x.open, x.phases[ready] = len(x.tasks), len(x.tasks)
+	for _, t := range x.tasks {
+		if t.item.Kind != execution.ModelAPI {
+			x.others++
+		}
+	}
+	return x.run(ctx)
+}
+
+// step is one execution of a plan. One goroutine owns it and all its tasks; looks, calls
+// and rounds run beside it and report through messages, which are functions that the
+// owner runs.
+type step struct {
+	*Engine
+	goal   window.Goal
+	tasks  []*task // in the plan's order
+	open   int     // tasks without outcome
+	others int     // those of them that are not model APIs
+	phases [settled + 1]int
+
+	messages chan func()
+	inflight int // looks and calls under way
+
+	lines   []window.Line // outcomes not yet on record
+	flushed time.Time
+
+	observing  bool
+	nextRound  time.Time
+	roundDelay time.Duration
+	progressed bool
+	lastSent   time.Time // when the last call was sent; the start, before any
+	reported   time.Time
+
+	fatal error // why the step must end now
+}
+
+func (x *step) run(ctx context.Context) error {
+	// Calls outlive ctx by a moment, so that a run that is told to stop gets their answers.
+	calls, stopCalls := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopCalls()
+	x.flushed, x.nextRound = time.Now(), time.Now().Add(firstRound)
+	for x.fatal == nil && ctx.Err() == nil {
+		x.dispatch(calls)
+		x.record(calls)
+		if x.fatal != nil || x.open == 0 && x.inflight == 0 && len(x.lines) == 0 {
+			break
+		}
+		timer := time.NewTimer(time.Until(x.wake()))
+		select {
+		case m := <-x.messages:
+			m()
+			x.drain()
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+		x.report()
+	}
+	return x.end(ctx, calls, stopCalls)
+}
+
+// end lets what is under way finish and puts what is known on record.
+func (x *step) end(ctx context.Context, calls context.Context, stopCalls func()) error {
+	cause := x.fatal
+	if cause == nil {
+		cause = context.Cause(ctx)
+	}
+	if cause == nil {
+		return nil
+	}
+	if errors.Is(cause, window.ErrSuperseded) {
+		stopCalls()
+	}
+	limit := time.AfterFunc(lastCalls, stopCalls)
+	defer limit.Stop()
+	for x.inflight > 0 || x.observing {
+		(<-x.messages)()
+	}
+	if !errors.Is(cause, window.ErrSuperseded) && len(x.lines) > 0 && !errors.As(x.fatal, new(*journalError)) {
+		last, cancel := context.WithTimeout(context.WithoutCancel(calls), lastCalls)
+		defer cancel()
+		if err := x.Journal.Append(last, x.lines...); err != nil {
+			return errors.Join(cause, err)
+		}
+	}
+	return cause
+}
+
+// journalError marks a fatal error of the journal itself.
+type journalError struct{ error }
+
+func (e *journalError) Unwrap() error { return e.error }
+
+// drain runs the messages that are there, so that intents and outcomes go on record in batches.
+func (x *step) drain() {
+	for {
+		select {
+		case m := <-x.messages:
+			m()
+		default:
+			return
+		}
+	}
+}
+
+// dispatch expires what has waited too long, starts a round of observation if one is
+// due, and looks at as many executions that are ready as the limits allow.
+func (x *step) dispatch(ctx context.Context) {
+	now := time.Now()
+	x.expire(ctx, now)
+	x.observe(ctx, now)
+	if x.inflight >= x.Limits.Concurrency {
+		return // refill in batches, so that intents cost few writes
+	}
+	room := 2*x.Limits.Concurrency - x.inflight - x.count(queued)
+	slots := room
+	if x.goal == window.Start {
+		slots = x.Limits.StartConcurrency - x.count(looking, queued, calling, waiting)
+	}
+	barrier := x.barrier()
+	if x.count(ready) == 0 {
+		return
+	}
+	for _, t := range x.tasks {
+		if room <= 0 || slots <= 0 {
+			return
+		}
+		if t.phase != ready || t.notBefore.After(now) || barrier && t.item.Kind == execution.ModelAPI {
+			continue
+		}
+		room--
+		slots--
+		x.look(ctx, t)
+	}
+}
+
+// barrier holds model APIs back at shutdown while anything else is not settled.
+func (x *step) barrier() bool { return x.goal == window.Stop && x.others > 0 }
+
+// move takes a task to another phase.
+func (x *step) move(t *task, to phase) {
+	x.phases[t.phase]--
+	x.phases[to]++
+	t.phase = to
+}
+
+func (x *step) count(phases ...phase) int {
+	n := 0
+	for _, p := range phases {
+		n += x.phases[p]
+	}
+	return n
+}
+
+// wake is when something is due that no message will announce.
+func (x *step) wake() time.Time {
+	now := time.Now()
+	at := now.Add(slowestRound)
+	sooner := func(t time.Time) {
+		if t.Before(at) {
+			at = t
+		}
+	}
+	if len(x.lines) > 0 {
+		sooner(x.flushed.Add(time.Second))
+	}
+	if !x.observing && x.count(waiting) > 0 {
+		sooner(x.nextRound)
+		sooner(x.lastSent.Add(x.Limits.Grace))
+	}
+	for _, t := range x.tasks {
+		if t.phase == ready && t.notBefore.After(now) {
+			sooner(t.notBefore)
+		}
+	}
+	if at.Before(now.Add(10 * time.Millisecond)) {
+		at = now.Add(10 * time.Millisecond)
+	}
+	return at
+}
+
+// look reads one execution and rules on it.
+func (x *step) look(ctx context.Context, t *task) {
+	x.move(t, looking)
+	x.spawn(func() func() {
+		now, err := t.driver.Read(ctx, t.item.Execution)
+		return func() { x.looked(ctx, t, now, err) }
+	})
+}
+
+// spawn runs f beside the owner, which then runs what f returns.
+func (x *step) spawn(f func() func()) {
+	x.inflight++
+	go func() {
+		m := f()
+		x.messages <- func() { x.inflight--; m() }
+	}()
+}
+
+func (x *step) looked(ctx context.Context, t *task, now execution.Execution, err error) {
+	gone := errors.Is(err, execution.ErrGone)
+	if err != nil && !gone {
+		if x.endsAll(err) {
+			return
+		}
+		if t.last {
+			x.settle(t, window.Failed, fmt.Sprintf("it was not seen at the goal within %s, and could not be read at last: %s", x.Limits.Grace, reason(err)))
+			return
+		}
+		x.again(t, &t.refused, x.Limits.MaxFailures, fmt.Errorf("look at it: %w", err))
+		return
+	}
+	if !gone {
+		t.seen = now
+	}
+	x.rule(ctx, t, gone)
+}
+
+// rule applies the verdict on what has just been seen of a task.
+func (x *step) rule(ctx context.Context, t *task, gone bool) {
+	var r ruling
+	if x.goal == window.Stop {
+		r = t.judgeStop(t.seen, gone)
+	} else {
+		r = t.judgeStart(t.seen, gone)
+	}
+	switch r.verdict {
+	case settle:
+		x.settle(t, r.event, r.reason)
+	case wait:
+		if t.phase == looking {
+			x.sooner()
+		}
+		if t.last {
+			x.settle(t, window.Failed, fmt.Sprintf("it was not at the goal within %s: Domino says %s", x.Limits.Grace, t.seen.DominoState))
+			return
+		}
+		x.move(t, waiting)
+	case renew:
+		x.renew(ctx, t)
+	case call:
+		x.move(t, queued)
+	}
+}
+
+// renew records what runs now in place of the line on record, before it is stopped.
+func (x *step) renew(ctx context.Context, t *task) {
+	if t.calls > 0 {
+		if t.refused++; t.refused >= x.Limits.MaxFailures {
+			x.settle(t, window.Failed, fmt.Sprintf("it was started again %d times while it was being stopped", t.refused))
+			return
+		}
+	}
+	x.move(t, looking)
+	x.spawn(func() func() {
+		full, err := t.driver.Detail(ctx, t.seen)
+		return func() {
+			switch {
+			case err != nil && !errors.Is(err, execution.ErrGone):
+				if !x.endsAll(err) {
+					x.again(t, &t.refused, x.Limits.MaxFailures, fmt.Errorf("read what its restart needs: %w", err))
+				}
+			case err == nil && full.State.Up():
+				full.Name, full.Parent = t.item.Name, t.item.Parent // a single read may lack them
+				x.buffer(window.SupplementOf(full))
+				t.landed, t.answered, t.seen = false, false, full
+				// The item itself follows once the supplement is on record; what it is compared
+				// with from now on is this.
+				t.item.Execution = full
+				x.move(t, queued)
+			default:
+				x.move(t, ready) // it changed again in between
+			}
+		}
+	})
+}
+
+// record puts outcomes on record, together with the intents of what is queued, and
+// sends the calls of those.
+func (x *step) record(ctx context.Context) {
+	var batch []*task
+	if n := x.count(queued); n > 0 && (x.count(looking) == 0 || n >= x.Limits.Concurrency) {
+		for _, t := range x.tasks {
+			if t.phase == queued {
+				batch = append(batch, t)
+			}
+		}
+	}
+	due := len(batch) > 0 || x.open == 0 || time.Since(x.flushed) >= time.Second
+	if !due || len(batch) == 0 && len(x.lines) == 0 || x.fatal != nil {
+		return
+	}
+	lines := x.lines
+	for _, t := range batch {
+		t.calls++
+		lines = append(lines, window.IntentOf(x.goal, t.seen, t.calls))
+	}
+	if err := x.Journal.Append(ctx, lines...); err != nil {
+		x.fatal = &journalError{err}
+		return
+	}
+	x.lines, x.flushed = nil, time.Now()
+	for _, t := range batch {
+		x.call(ctx, t)
+	}
+}
+
+// call sends the call of a task whose intent is on record.
+func (x *step) call(ctx context.Context, t *task) {
+	x.move(t, calling)
+	t.before = t.seen.Instance
+	x.lastSent = time.Now()
+	subject := t.item.Execution
+	x.spawn(func() func() {
+		var a execution.Answer
+		var err error
+		if x.goal == window.Stop {
+			a, err = t.driver.Stop(ctx, subject, t.forced)
+		} else {
+			a, err = t.driver.Start(ctx, subject)
+		}
+		return func() { x.called(ctx, t, a, err) }
+	})
+}
+
+// called takes Domino's answer to a call, or its absence.
+func (x *step) called(ctx context.Context, t *task, a execution.Answer, err error) {
+	x.lastSent = time.Now()
+	var refusal *domino.Error
+	var changed *execution.ChangedError
+	asked := errors.As(err, &refusal)
+	unsent := errors.As(err, new(*execution.UnsentError)) || asked && refusal.NotSent()
+	switch {
+	case err == nil:
+		t.answered, t.landed, t.moving = true, true, false
+		x.move(t, waiting)
+		x.sooner()
+		if a.Seen != nil {
+			t.seen = *a.Seen
+			x.rule(ctx, t, false)
+		}
+	case errors.Is(err, window.ErrSuperseded):
+		x.fatal = err
+	case asked && refusal.Lost():
+		// It may have landed, or land yet: leave it alone, then look.
+		t.landed, t.answered = true, false
+		x.move(t, ready)
+		t.notBefore = time.Now().Add(x.Limits.Settle)
+		t.refused++
+		x.Log.Warn("no answer to a call; it is left alone until it must have landed", "execution", t.item.String(), "goal", x.goal, "error", err)
+		if !x.endsAll(err) && t.refused >= x.Limits.MaxFailures {
+			x.settle(t, window.Failed, reason(err))
+		}
+	case x.endsAll(err):
+	case errors.Is(err, execution.ErrAlready):
+		if x.goal == window.Start {
+			x.move(t, waiting)
+			t.answered = true // somebody was faster; observe it
+			x.sooner()
+			return
+		}
+		event, why := window.NotOurs, "it was stopped before dmm stopped it"
+		if t.landed {
+			event, why = window.Done, "" // an earlier call of ours had landed
+		}
+		x.settle(t, event, why)
+	case errors.Is(err, execution.ErrGone):
+		x.rule(ctx, t, true)
+	case errors.Is(err, execution.ErrNotOurs):
+		x.settle(t, window.Left, "only its owner can start it: "+reason(err))
+	case errors.As(err, &changed):
+		t.landed = true
+		x.settle(t, window.Failed, reason(err))
+	case unsent:
+		x.again(t, &t.unsent, unsentPerFailure*x.Limits.MaxFailures, err)
+	case asked && refusal.Kind == domino.KindForbidden:
+		x.settle(t, window.Failed, reason(err))
+	default:
+		x.again(t, &t.refused, x.Limits.MaxFailures, err)
+	}
+}
+
+// again sends a task back to be looked at after a while, unless it had its tries.
+func (x *step) again(t *task, tries *int, limit int, err error) {
+	*tries++
+	if *tries >= limit {
+		x.settle(t, window.Failed, fmt.Sprintf("%s (%d tries)", reason(err), *tries))
+		return
+	}
+	x.move(t, ready)
+	t.notBefore = time.Now().Add(min(time.Second<<(*tries-1), 30*time.Second))
+	x.Log.Debug("will try again", "execution", t.item.String(), "goal", x.goal, "try", *tries, "error", err)
+}
+
+// endsAll reports whether an error is not one execution's own: credentials that Domino
+// refuses and a lost place end the run.
+func (x *step) endsAll(err error) bool {
+	var refusal *domino.Error
+	if errors.Is(err, window.ErrSuperseded) || errors.As(err, &refusal) && refusal.Kind == domino.KindCredentials {
+		if x.fatal == nil {
+			x.fatal = err
+		}
+		return true
+	}
+	return false
+}
+
+func (x *step) settle(t *task, event window.Event, why string) {
+	if t.phase == settled {
+		return
+	}
+	x.move(t, settled)
+	x.open--
+	if t.item.Kind != execution.ModelAPI {
+		x.others--
+	}
+	x.progressed = true
+	x.buffer(window.OutcomeOf(event, x.goal, t.item.Key(), t.seen.Instance, why, t.calls))
+	level := slog.LevelDebug
+	if event == window.Failed {
+		level = slog.LevelWarn
+	}
+	x.Log.Log(context.Background(), level, string(event), "execution", t.item.String(), "goal", x.goal, "reason", why)
+}
+
+func (x *step) buffer(l window.Line) { x.lines = append(x.lines, l) }
+
+// expire gives up what is not at the goal when the grace period since the last call is
+// over: an app that does not stop is first asked with force, and everything is read once
+// more before it is called failed.
+func (x *step) expire(ctx context.Context, now time.Time) {
+	if now.Sub(x.lastSent) < x.Limits.Grace || x.observing {
+		return
+	}
+	for _, t := range x.tasks {
+		if t.phase != waiting {
+			continue
+		}
+		if x.goal == window.Stop && t.item.Kind == execution.App && t.answered && !t.forced {
+			x.move(t, ready)
+			t.forced, t.answered, t.notBefore = true, false, now
+			continue
+		}
+		t.last = true
+		x.look(ctx, t)
+	}
+}
+
+// reason is an error as the journal keeps it.
+func reason(err error) string {
+	r := []rune(err.Error())
+	if len(r) > 500 {
+		r = append(r[:499], '…')
+	}
+	return string(r)
+}
+
+// report tells the progress at most once a second.
+func (x *step) report() {
+	if x.Progress == nil || time.Since(x.reported) < time.Second && x.open > 0 {
+		return
+	}
+	x.reported = time.Now()
+	x.Progress(len(x.tasks)-x.open, len(x.tasks))
+}

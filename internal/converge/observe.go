@@ -1,0 +1,126 @@
+package converge
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/domino-maintenance-mode/dmm/internal/execution"
+	"github.com/domino-maintenance-mode/dmm/internal/window"
+)
+
+// sighting is one execution as a round of observation read it.
+type sighting struct {
+	task *task
+	now  execution.Execution
+	err  error
+}
+
+// observe starts a round if one is due: lists nominate, single reads decide, so that a
+// round costs pages and a read per execution that has arrived.
+func (x *step) observe(ctx context.Context, now time.Time) {
+	if x.observing || now.Before(x.nextRound) {
+		return
+	}
+	byKind := map[execution.Kind][]*task{}
+	for _, t := range x.tasks {
+		if t.phase == waiting {
+			byKind[t.item.Kind] = append(byKind[t.item.Kind], t)
+		}
+	}
+	if len(byKind) == 0 {
+		return
+	}
+	x.observing, x.progressed = true, false
+	go func() {
+		seen := x.round(ctx, byKind)
+		x.messages <- func() { x.observed(ctx, seen) }
+	}()
+}
+
+// round reads those of the waiting tasks that may have arrived.
+func (x *step) round(ctx context.Context, byKind map[execution.Kind][]*task) []sighting {
+	var mu sync.Mutex
+	var seen []sighting
+	var kinds sync.WaitGroup
+	for _, tasks := range byKind {
+		kinds.Go(func() {
+			var reads errgroup.Group
+			reads.SetLimit(64) // the client's limiter sets the pace
+			for _, t := range x.nominate(ctx, tasks) {
+				reads.Go(func() error {
+					now, err := t.driver.Read(ctx, t.item.Execution)
+					mu.Lock()
+					defer mu.Unlock()
+					seen = append(seen, sighting{t, now, err})
+					return nil
+				})
+			}
+			_ = reads.Wait() // errors are in the sightings
+		})
+	}
+	kinds.Wait()
+	return seen
+}
+
+// nominate returns the tasks of one kind that are worth a read.
+func (x *step) nominate(ctx context.Context, tasks []*task) []*task {
+	if len(tasks) <= direct {
+		return tasks
+	}
+	states, err := tasks[0].driver.Poll(ctx)
+	if err != nil {
+		x.Log.Debug("bulk state not to be had, reading one by one", "kind", tasks[0].item.Kind, "error", err)
+		return tasks
+	}
+	var worth []*task
+	for _, t := range tasks {
+		s, listed := states[t.item.ID]
+		switch {
+		case !listed, s == execution.Unknown:
+		case x.goal == window.Stop && s.Down():
+		case x.goal == window.Start && (s == execution.Running || s == execution.Failed):
+		default:
+			continue
+		}
+		worth = append(worth, t)
+	}
+	return worth
+}
+
+func (x *step) observed(ctx context.Context, seen []sighting) {
+	x.observing = false
+	for _, s := range seen {
+		if s.task.phase != waiting {
+			continue // it went on while the round was under way
+		}
+		gone := errors.Is(s.err, execution.ErrGone)
+		if s.err != nil && !gone {
+			if !x.endsAll(s.err) {
+				x.Log.Debug("could not look", "execution", s.task.item.String(), "error", s.err)
+			}
+			continue // the next round looks again
+		}
+		if !gone {
+			s.task.seen = s.now
+		}
+		x.rule(ctx, s.task, gone)
+	}
+	if x.progressed {
+		x.roundDelay = firstRound
+	} else {
+		x.roundDelay = min(x.roundDelay*3/2, slowestRound)
+	}
+	x.nextRound = time.Now().Add(x.roundDelay)
+}
+
+// sooner lets the next round come soon: something has been sent.
+func (x *step) sooner() {
+	x.roundDelay = firstRound
+	if at := time.Now().Add(firstRound); at.Before(x.nextRound) {
+		x.nextRound = at
+	}
+}

@@ -1,0 +1,102 @@
+// Package converge drives executions to a goal: all that a shutdown has to bring down,
+// or all that a restore owes. A Plan is made by one function and says what would be
+// done and why; a dry run prints it, and Engine.Execute executes that very value.
+package converge
+
+import (
+	"slices"
+	"time"
+
+	"github.com/domino-maintenance-mode/dmm/internal/execution"
+	"github.com/domino-maintenance-mode/dmm/internal/window"
+)
+
+// Plan is the ordered list of what a step would do.
+type Plan struct {
+	Goal  window.Goal `json:"goal"`
+	Steps []Step      `json:"steps"`
+	// Left is what the step settles without touching it.
+	Left []Leaving `json:"left,omitempty"`
+}
+
+// Step is one execution on its way to the goal. Steps are sent in their order.
+type Step struct {
+	Item *window.Item `json:"-"`
+	// NotBefore: until then nothing is sent and no outcome recorded, since a call may be on its way.
+	NotBefore time.Time `json:"notBefore,omitzero"`
+	Why       string    `json:"why"`
+}
+
+// Leaving is one execution that is settled as it is.
+type Leaving struct {
+	Item   *window.Item `json:"-"`
+	Reason string       `json:"reason"`
+}
+
+// stopOrder is the order of sending at shutdown. Model APIs serve production: they go
+// last, once the others are settled, and come back first.
+var stopOrder = []execution.Kind{execution.ScheduledJob, execution.Workspace, execution.App, execution.ModelAPI}
+
+var startOrder = []execution.Kind{execution.ModelAPI, execution.App, execution.Workspace, execution.ScheduledJob}
+
+// PlanStop plans a shutdown. run is the run that will execute it: what failed in it is
+// not tried again. What is in doubt is left alone until settled.
+func PlanStop(b *window.Balance, f execution.Filter, run string, settled time.Time) Plan {
+	p := Plan{Goal: window.Stop}
+	for _, it := range b.ToStop(f) {
+		p.add(it, run, settled)
+	}
+	p.sort(stopOrder)
+	return p
+}
+
+// Policy is what a restore leaves alone.
+type Policy struct {
+	Filter     execution.Filter
+	Workspaces bool // start workspaces, too
+}
+
+// PlanStart plans a restore of what the window owes.
+func PlanStart(b *window.Balance, policy Policy, run string, settled time.Time) Plan {
+	p := Plan{Goal: window.Start}
+	for _, it := range b.ToStart() {
+		switch {
+		case !policy.Filter.Match(it.Execution):
+			continue // still owed: a filter on restore only narrows
+		case it.Kind == execution.Workspace && !policy.Workspaces && it.Start.Intents == 0:
+			p.Left = append(p.Left, Leaving{it, "workspaces are started by their owners, unless DMM_RESTORE_WORKSPACES is true"})
+			continue
+		}
+		p.add(it, run, settled)
+	}
+	p.sort(startOrder)
+	return p
+}
+
+func (p *Plan) add(it *window.Item, run string, settled time.Time) {
+	a := it.Attempt(p.Goal)
+	if a.Outcome == window.Failed && a.Run == run {
+		return
+	}
+	s := Step{Item: it}
+	switch {
+	case it.InDoubt(p.Goal):
+		s.NotBefore, s.Why = settled, "an earlier call for it may still land"
+	case p.Goal == window.Stop && it.Supplement:
+		s.Why = "found running after the snapshot"
+	case p.Goal == window.Stop:
+		s.Why = "was " + string(it.State) + " in the snapshot"
+	default:
+		s.Why = "was stopped by this window"
+	}
+	if a.Outcome == window.Failed {
+		s.Why = "failed before: " + a.Reason
+	}
+	p.Steps = append(p.Steps, s)
+}
+
+func (p *Plan) sort(order []execution.Kind) {
+	slices.SortStableFunc(p.Steps, func(a, b Step) int {
+		return slices.Index(order, a.Item.Kind) - slices.Index(order, b.Item.Kind)
+	})
+}

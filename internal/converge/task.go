@@ -1,0 +1,206 @@
+package converge
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/domino-maintenance-mode/dmm/internal/execution"
+	"github.com/domino-maintenance-mode/dmm/internal/window"
+)
+
+// phase is where a task is on its way.
+type phase int
+
+const (
+	ready   phase = iota // to be looked at, not before its time
+	looking              // being read
+	queued               // looked at and to be called; its intent comes next
+	calling              // its call is under way
+	waiting              // to be observed until it is at the goal
+	settled              // its outcome is on record, or buffered for it
+)
+
+// task is one execution being driven by this run, with what this run knows of it.
+type task struct {
+	item      *window.Item
+	driver    execution.Driver
+	phase     phase
+	notBefore time.Time
+
+	// landed: a call for the goal may have taken effect, of this run or of an earlier one.
+	landed bool
+	// answered: Domino has accepted a call of this run, after which nothing else is to be sent.
+	answered bool
+	// moving: after the answer it has been seen on its way, so that an end state is a new one.
+	moving bool
+	// last: it is being read for the last time, its time is over.
+	last bool
+	// before is the instance that the last call met, or would have.
+	before string
+
+	forced  bool
+	calls   int // intents of this run
+	refused int // calls that Domino refused, looks that failed, restarts by others
+	unsent  int // calls that never left
+	seen    execution.Execution
+}
+
+func newTask(g window.Goal, s Step, d execution.Driver) *task {
+	it := s.Item
+	t := &task{item: it, driver: d, notBefore: s.NotBefore, seen: it.Execution, before: it.Instance}
+	if g == window.Stop {
+		t.landed = it.Stop.Open
+		return t
+	}
+	t.landed = it.Start.Open
+	switch {
+	case it.Start.Outcome == window.Failed && it.Start.Instance != "":
+		t.before = it.Start.Instance
+	case it.Start.Intents > 0 && it.Start.Before != "":
+		t.before = it.Start.Before
+	case it.Stop.Before != "":
+		t.before = it.Stop.Before
+	}
+	return t
+}
+
+// verdict is what a look at an execution means for its task.
+type verdict int
+
+const (
+	wait   verdict = iota // it is on its way, or not visible yet
+	call                  // send the call
+	renew                 // it is another than the one on record: record it, then call
+	settle                // record an outcome
+)
+
+// ruling is a verdict with the outcome to record, if any.
+type ruling struct {
+	verdict
+	event  window.Event
+	reason string
+}
+
+func outcome(e window.Event, format string, args ...any) ruling {
+	return ruling{settle, e, fmt.Sprintf(format, args...)}
+}
+
+// judgeStop rules on a task of a shutdown, given how its execution is now.
+func (t *task) judgeStop(now execution.Execution, gone bool) ruling {
+	switch {
+	case gone && (t.landed || t.answered):
+		return outcome(window.Done, "it no longer exists in Domino")
+	case gone:
+		return outcome(window.NotOurs, "it no longer exists in Domino, and dmm had not stopped it")
+	case now.State.Down() && (t.landed || t.answered):
+		return outcome(window.Done, "%s", t.rewritten(now))
+	case now.State.Down():
+		return outcome(window.NotOurs, "it was stopped before dmm stopped it (Domino says %s)", now.DominoState)
+	case now.State == execution.Stopping:
+		return ruling{verdict: wait}
+	case now.State == execution.Unknown && (t.landed || t.answered):
+		return ruling{verdict: wait}
+	case now.State == execution.Unknown:
+		return outcome(window.Failed, "its state %q is not known to dmm, which did not touch it", now.DominoState)
+	case t.other(now):
+		return ruling{verdict: renew}
+	case t.answered:
+		return ruling{verdict: wait}
+	}
+	return ruling{verdict: call}
+}
+
+// other reports whether what runs now is not what is on record: a new instance, or
+// other restart arguments.
+func (t *task) other(now execution.Execution) bool {
+	if now.Instance != "" && t.item.Instance != "" && now.Instance != t.item.Instance {
+		return true
+	}
+	c, ok := t.driver.(execution.Comparer)
+	return ok && len(c.Differences(t.item.Execution, now)) > 0
+}
+
+// rewritten says what differs after calls that rewrite a whole definition and of which
+// this run has not seen the answer: the loss of an answer must not hide the loss of a field.
+func (t *task) rewritten(now execution.Execution) string {
+	c, ok := t.driver.(execution.Comparer)
+	if !ok || t.answered {
+		return ""
+	}
+	if diff := c.Differences(t.item.Execution, now); len(diff) > 0 {
+		return "its definition differs from the one before in " + strings.Join(diff, ", ") + ", please check it"
+	}
+	return ""
+}
+
+// judgeStart rules on a task of a restore, given how its execution is now.
+func (t *task) judgeStart(now execution.Execution, gone bool) ruling {
+	started := t.landed || t.answered
+	switch {
+	case gone:
+		return outcome(window.Failed, "it no longer exists in Domino")
+	case now.State == execution.Stopping:
+		return ruling{verdict: wait}
+	case now.State == execution.Unknown && started:
+		return ruling{verdict: wait}
+	case now.State == execution.Unknown:
+		return outcome(window.Failed, "its state %q is not known to dmm, which did not touch it", now.DominoState)
+	case now.Instance != "" && t.before != "":
+		if now.Instance != t.before {
+			return t.judgeNewInstance(now, started)
+		}
+		return t.judgeSameInstance(now, started)
+	}
+	return t.judgeWithoutInstance(now)
+}
+
+// judgeNewInstance: another instance than the one before our call means that a start
+// has taken effect, whatever its state now. It is not sent again.
+func (t *task) judgeNewInstance(now execution.Execution, started bool) ruling {
+	switch {
+	case now.State == execution.Running && !started:
+		return outcome(window.Done, "it was running already, as %s", now.Instance)
+	case now.State == execution.Running:
+		return outcome(window.Done, "")
+	case now.State == execution.Starting:
+		return ruling{verdict: wait}
+	case !started:
+		// Nobody of ours started it. Ids may also change their meaning in an upgrade
+		// (api.md §8: versions of 6.0 are instances of 6.1), so that it is still owed.
+		return ruling{verdict: call}
+	case now.State == execution.Failed:
+		return outcome(window.Failed, "it was started as %s and ended as %s", now.Instance, now.DominoState)
+	}
+	return outcome(window.Left, "it was started as %s and has been stopped since, not by dmm", now.Instance)
+}
+
+func (t *task) judgeSameInstance(now execution.Execution, started bool) ruling {
+	switch {
+	case now.State.Down() && !t.answered:
+		return ruling{verdict: call}
+	case now.State == execution.Running && !started && t.item.Stop.Outcome != window.Done:
+		return outcome(window.Done, "it had never gone down")
+	}
+	// Starting; or accepted and not visible yet; or shown running as the instance that was
+	// seen to stop, which cannot be so.
+	return ruling{verdict: wait}
+}
+
+// judgeWithoutInstance is for kinds, and versions of Domino, that show no instance.
+func (t *task) judgeWithoutInstance(now execution.Execution) ruling {
+	switch now.State {
+	case execution.Running:
+		return outcome(window.Done, "%s", t.rewritten(now))
+	case execution.Starting:
+		t.moving = t.moving || t.answered
+		return ruling{verdict: wait}
+	}
+	switch {
+	case !t.answered:
+		return ruling{verdict: call}
+	case t.moving && now.State == execution.Failed:
+		return outcome(window.Failed, "it was started and ended as %s", now.DominoState)
+	}
+	return ruling{verdict: wait} // a status of before the start may stay for a while (api.md §22 item 10)
+}

@@ -1,0 +1,154 @@
+// Package report says what a run found and did: one result object, which is printed as
+// text for people or as JSON for programs.
+package report
+
+import (
+	"slices"
+	"time"
+
+	"github.com/domino-maintenance-mode/dmm/internal/execution"
+	"github.com/domino-maintenance-mode/dmm/internal/window"
+)
+
+// Schema names the format of a result's JSON. Others rely on it.
+const Schema = "dmm.result/v1"
+
+// Result is what a mode has to say when it ends.
+type Result struct {
+	Schema   string        `json:"schema"`
+	Mode     string        `json:"mode"`
+	Code     int           `json:"code"` // the exit code
+	DryRun   bool          `json:"dryRun,omitempty"`
+	Domino   string        `json:"domino,omitempty"` // URL and version
+	As       string        `json:"as,omitempty"`     // whose key was used
+	Snapshot string        `json:"snapshot,omitempty"`
+	Window   string        `json:"window,omitempty"`
+	Phase    window.Phase  `json:"phase,omitempty"`
+	Began    time.Time     `json:"began"`
+	Took     time.Duration `json:"took"` // nanoseconds
+
+	Kinds      []KindCount `json:"kinds,omitempty"`
+	Executions []Execution `json:"executions,omitempty"`
+	Notes      []string    `json:"notes,omitempty"`
+	LastQuiet  time.Time   `json:"lastQuiet,omitzero"`
+
+	// Message is the last line: what has happened, in one sentence.
+	Message string `json:"message"`
+	// Next is the command to type next, empty if there is none.
+	Next string `json:"next,omitempty"`
+}
+
+// KindCount counts the executions of a kind.
+type KindCount struct {
+	Kind execution.Kind `json:"kind"`
+	// Running and NotRunning are what a snapshot saw.
+	Running    int `json:"running,omitempty"`
+	NotRunning int `json:"notRunning,omitempty"`
+	// The others are how far a step has come: Total executions are its business.
+	Total     int `json:"total,omitempty"`
+	Done      int `json:"done,omitempty"`
+	Failed    int `json:"failed,omitempty"`
+	Left      int `json:"left,omitempty"`
+	NotOurs   int `json:"notOurs,omitempty"`
+	Remaining int `json:"remaining,omitempty"`
+}
+
+// Execution is one execution of a step and what became of it.
+type Execution struct {
+	Kind    execution.Kind `json:"kind"`
+	ID      string         `json:"id"`
+	Name    string         `json:"name"`
+	Project string         `json:"project"`
+	Owner   string         `json:"owner,omitempty"`
+	Outcome string         `json:"outcome"` // done, failed, left, not-ours, remaining, planned
+	Reason  string         `json:"reason,omitempty"`
+	Guesses []string       `json:"guesses,omitempty"`
+}
+
+// Quiet reports whether the execution needs nobody's attention.
+func (e Execution) Quiet() bool { return e.Outcome == "done" && e.Reason == "" }
+
+// ExecutionOf describes an execution with an outcome.
+func ExecutionOf(e execution.Execution, outcome, reason string) Execution {
+	return Execution{
+		Kind: e.Kind, ID: e.ID, Name: e.Name, Project: e.Project.String(), Owner: e.Owner,
+		Outcome: outcome, Reason: reason, Guesses: e.Guesses,
+	}
+}
+
+// Stopping fills in how far the shutdown of a window has come.
+func (r *Result) Stopping(b *window.Balance, f execution.Filter) {
+	r.fill(b, window.Stop, func(it *window.Item) bool { return it.Wanted() && f.Match(it.Execution) })
+}
+
+// Starting fills in how far the restore of a window has come.
+func (r *Result) Starting(b *window.Balance) {
+	r.fill(b, window.Start, (*window.Item).Ours)
+}
+
+func (r *Result) fill(b *window.Balance, g window.Goal, mine func(*window.Item) bool) {
+	r.Phase, r.LastQuiet = b.Phase, b.LastQuiet
+	r.Kinds, r.Executions = nil, nil
+	counts := map[execution.Kind]*KindCount{}
+	for _, k := range execution.Kinds() {
+		counts[k] = &KindCount{Kind: k}
+	}
+	for _, it := range b.Items() {
+		if !mine(it) {
+			continue
+		}
+		c := counts[it.Kind]
+		if c == nil { // a kind of a newer version
+			c = &KindCount{Kind: it.Kind}
+			counts[it.Kind] = c
+		}
+		c.Total++
+		a := it.Attempt(g)
+		outcome := string(a.Outcome)
+		switch a.Outcome {
+		case window.Done:
+			c.Done++
+		case window.Failed:
+			c.Failed++
+		case window.Left:
+			c.Left++
+		case window.NotOurs:
+			c.NotOurs++
+		default:
+			c.Remaining++
+			outcome = "remaining"
+		}
+		r.Executions = append(r.Executions, ExecutionOf(it.Execution, outcome, a.Reason))
+	}
+	for _, k := range execution.Kinds() {
+		r.Kinds = append(r.Kinds, *counts[k])
+		delete(counts, k)
+	}
+	for _, c := range counts {
+		r.Kinds = append(r.Kinds, *c)
+	}
+	r.Kinds = slices.DeleteFunc(r.Kinds, func(c KindCount) bool { return c.Total == 0 })
+}
+
+// Sum adds up a step's kinds.
+func (r *Result) Sum() KindCount {
+	var sum KindCount
+	for _, c := range r.Kinds {
+		sum.Running += c.Running
+		sum.NotRunning += c.NotRunning
+		sum.Total += c.Total
+		sum.Done += c.Done
+		sum.Failed += c.Failed
+		sum.Left += c.Left
+		sum.NotOurs += c.NotOurs
+		sum.Remaining += c.Remaining
+	}
+	return sum
+}
+
+// Note adds a sentence that people should read.
+func (r *Result) Note(s string) {
+	if !slices.Contains(r.Notes, s) {
+		r.Notes = append(r.Notes, s)
+	}
+}

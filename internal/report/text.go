@@ -1,0 +1,144 @@
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// headings say what the outcomes mean, in the order in which people should read them.
+var headings = []struct{ outcome, text string }{
+	{"failed", "Failed, still to be dealt with"},
+	{"unknown", "In a state that dmm does not know, not touched"},
+	{"remaining", "Not done yet"},
+	{"planned", "Would be done, in this order"},
+	{"left", "Left alone"},
+	{"not-ours", "Not ours: their owners had stopped them, they stay stopped"},
+	{"done", "Done, with something to know"},
+}
+
+// maxPerHeading keeps a text report readable; the JSON has every execution.
+const maxPerHeading = 100
+
+// WriteText prints the result for people. The last line is the message.
+func (r *Result) WriteText(w io.Writer) error {
+	var b strings.Builder
+	r.head(&b)
+	r.table(&b)
+	for _, h := range headings {
+		r.list(&b, h.outcome, h.text)
+	}
+	if len(r.Notes) > 0 {
+		b.WriteString("\nTo know:\n")
+		for _, n := range r.Notes {
+			fmt.Fprintf(&b, "  - %s\n", n)
+		}
+	}
+	if b.Len() > 0 {
+		b.WriteString("\n")
+	}
+	b.WriteString(r.LastLine() + "\n")
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// LastLine is what a person acts on: what has happened, and the next command.
+func (r *Result) LastLine() string {
+	if r.Next == "" {
+		return r.Message
+	}
+	return r.Message + " Next: " + r.Next
+}
+
+func (r *Result) head(b *strings.Builder) {
+	row := func(name, value string) {
+		if value != "" {
+			fmt.Fprintf(b, "%-9s %s\n", name, value)
+		}
+	}
+	row("Domino", r.Domino)
+	row("as", r.As)
+	row("snapshot", r.Snapshot)
+	if r.Window != "" {
+		row("window", fmt.Sprintf("%s (%s)", r.Window, r.Phase))
+	}
+	if !r.LastQuiet.IsZero() {
+		row("quiet", "a scan last found nothing running at "+r.LastQuiet.UTC().Format(time.RFC3339))
+	}
+}
+
+func (r *Result) table(b *strings.Builder) {
+	if len(r.Kinds) == 0 {
+		return
+	}
+	b.WriteString("\n")
+	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	sum := r.Sum()
+	sum.Kind = "all"
+	if sum.Total == 0 {
+		fmt.Fprintln(t, "kind\trunning\tnot running\t")
+	} else {
+		fmt.Fprintln(t, "kind\ttotal\tdone\tfailed\tleft\tnot ours\tremaining\t")
+	}
+	for _, c := range append(slices.Clone(r.Kinds), sum) {
+		if sum.Total == 0 {
+			fmt.Fprintf(t, "%s\t%d\t%d\t\n", c.Kind, c.Running, c.NotRunning)
+			continue
+		}
+		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t\n", c.Kind, c.Total, c.Done, c.Failed, c.Left, c.NotOurs, c.Remaining)
+	}
+	_ = t.Flush() // a strings.Builder does not fail
+}
+
+func (r *Result) list(b *strings.Builder, outcome, heading string) {
+	n := 0
+	for _, e := range r.Executions {
+		if e.Outcome != outcome || e.Quiet() {
+			continue
+		}
+		if n++; n == 1 {
+			fmt.Fprintf(b, "\n%s:\n", heading)
+		}
+		if n > maxPerHeading {
+			continue
+		}
+		fmt.Fprintf(b, "  %s %s %q", e.Kind, e.Project, e.Name)
+		if e.Owner != "" {
+			fmt.Fprintf(b, " of %s", e.Owner)
+		}
+		fmt.Fprintf(b, " (%s)", e.ID)
+		if e.Reason != "" {
+			b.WriteString(": " + oneLine(e.Reason))
+		}
+		b.WriteString("\n")
+		if outcome == "planned" {
+			for _, g := range e.Guesses {
+				b.WriteString("      " + g + "\n")
+			}
+		}
+	}
+	if n > maxPerHeading {
+		fmt.Fprintf(b, "  ... and %d more; --output json lists all\n", n-maxPerHeading)
+	}
+}
+
+// oneLine keeps what Domino or a user wrote from breaking the layout or the terminal.
+func oneLine(s string) string {
+	return strings.Map(func(c rune) rune {
+		if c < ' ' || c == 0x7f {
+			return ' '
+		}
+		return c
+	}, s)
+}
+
+// WriteJSON prints the result as one JSON object on one line.
+func (r *Result) WriteJSON(w io.Writer) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(r)
+}
