@@ -1,0 +1,80 @@
+package main
+
+import (
+	"github.com/domino-maintenance-mode/dmm/internal/modes"
+	"github.com/domino-maintenance-mode/dmm/internal/report"
+)
+
+// The exit codes are an API: the chart's pod failure policy and people's scripts rely on
+// them. This table is their only place.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitPartial     = 3
+	exitRefused     = 4
+	exitNotFound    = 5
+	exitCredentials = 6
+	exitDeadline    = 74
+	exitInterrupted = 75
+)
+
+var exits = []struct {
+	code    int
+	meaning string
+	retry   string // whether the same Job should be tried again
+}{
+	{exitDone, "done", ""},
+	{exitFailed, "failed, and nothing is known to be wrong with the input", "yes"},
+	{exitUsage, "usage or configuration; a certificate that is not trusted is one", "no"},
+	{exitPartial, "partial: done but for the executions that the result names", "yes, it tries those again"},
+	{exitRefused, "refused: a guard said no (snapshot stale, incomplete, damaged or of another deployment; another run at work; superseded)", "no"},
+	{exitNotFound, "not found: no snapshot or window of the name that was given, or none at all; never \"could not look\"", "no"},
+	{exitCredentials, "Domino refused the credentials or the rights", "no"},
+	{exitDeadline, "stopped at DMM_DEADLINE, resumable: run it again, with more time", "no"},
+	{exitInterrupted, "stopped by a signal, resumable: run it again", "yes"},
+}
+
+// exitCode maps what a mode returned to its exit code.
+func exitCode(res *report.Result, err error) int {
+	if err == nil {
+		if res == nil {
+			return exitDone
+		}
+		return res.Code
+	}
+	switch modes.Classify(err) {
+	case modes.FaultUsage:
+		return exitUsage
+	case modes.FaultRefused:
+		return exitRefused
+	case modes.FaultNotFound:
+		return exitNotFound
+	case modes.FaultCredentials:
+		return exitCredentials
+	case modes.FaultDeadline:
+		return exitDeadline
+	case modes.FaultInterrupted:
+		return exitInterrupted
+	}
+	return exitFailed
+}
+
+// conclude makes one result of what a mode returned: what it found, and why it ended.
+func conclude(mode string, res *report.Result, err error) *report.Result {
+	if res == nil {
+		res = &report.Result{Schema: report.Schema, Mode: mode}
+	}
+	res.Code = exitCode(res, err)
+	if err != nil {
+		message := err.Error()
+		if res.Message != "" {
+			message += ". " + res.Message
+		}
+		res.Message = message
+		if next := modes.NextStep(mode, err); next != "" {
+			res.Next = next
+		}
+	}
+	return res
+}

@@ -1,0 +1,199 @@
+// Command dmm puts a Domino deployment into maintenance and brings it back.
+//
+// Arguments and environment go in, one mode runs, an exit code comes out. Standard
+// output carries the mode's result and nothing else; logs and progress go to standard
+// error.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/domino-maintenance-mode/dmm/internal/config"
+	"github.com/domino-maintenance-mode/dmm/internal/modes"
+)
+
+// version is set by the build.
+var version = "dev"
+
+func main() {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	go func() {
+		<-signals
+		cancel(modes.ErrInterrupted)
+		<-signals
+		os.Exit(exitInterrupted) // told twice: at once, everything that matters is on record
+	}()
+	os.Exit(run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
+}
+
+// run is main without the process: tests call it.
+func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
+	code := exitUsage // until a mode has run
+	root := command(ctx, environ, stdout, stderr, &code)
+	root.SetArgs(args)
+	if err := root.ExecuteContext(ctx); err != nil {
+		fmt.Fprintf(stderr, "dmm: %v\n", err)
+		return exitUsage
+	}
+	return code
+}
+
+// command builds the command line from the modes and the settings.
+func command(ctx context.Context, environ []string, stdout, stderr io.Writer, code *int) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "dmm",
+		Short: "Puts a Domino deployment into maintenance and brings it back",
+		Long: `dmm records what runs in a Domino deployment (snapshot), stops it (shutdown), and after the
+upgrade starts again exactly what it stopped (restore).
+
+Every flag is an environment variable too: --store is DMM_STORE, --domino-hostname is
+DOMINO_HOSTNAME. DMM_MODE names the mode where no argument does.`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.ArbitraryArgs,
+		Annotations:   map[string]string{},
+	}
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	config.AddFlags(root.PersistentFlags())
+	execute := func(cmd *cobra.Command, name string) {
+		*code = runMode(ctx, name, environ, cmd, stdout, stderr)
+	}
+	for _, m := range modes.All() {
+		root.AddCommand(&cobra.Command{
+			Use: m.Name, Short: m.Short, Long: m.Long, Args: cobra.NoArgs, DisableFlagsInUseLine: true,
+			Run: func(cmd *cobra.Command, _ []string) { execute(cmd, m.Name) },
+		})
+	}
+	root.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return unknownMode(cmd, args[0])
+		}
+		execute(cmd, "")
+		return nil
+	}
+	// The help of each mode names the settings once, in the reference, not forty flags each time.
+	root.SetHelpTemplate(`{{with (or .Long .Short)}}{{. | trimTrailingWhitespaces}}
+
+{{end}}Usage:
+  {{if .HasAvailableSubCommands}}dmm MODE [flags]{{else}}{{.UseLine}} [flags]{{end}}
+{{if .HasAvailableSubCommands}}
+Modes:{{range .Commands}}{{if .IsAvailableCommand}}
+  {{rpad .Name 11}}{{.Short}}{{end}}{{end}}
+
+Settings are in docs/reference.md, and "dmm help flags" lists them.
+{{end}}`)
+	root.AddCommand(&cobra.Command{Use: "flags", Short: "list all flags", Hidden: true, Run: func(cmd *cobra.Command, _ []string) {
+		fmt.Fprint(stdout, cmd.InheritedFlags().FlagUsages())
+	}})
+	return root
+}
+
+func unknownMode(root *cobra.Command, name string) error {
+	var names []string
+	for _, m := range modes.All() {
+		names = append(names, m.Name)
+	}
+	hint := "the modes are " + strings.Join(names, ", ")
+	root.SuggestionsMinimumDistance = 2
+	if near := root.SuggestionsFor(name); len(near) > 0 {
+		hint = "did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return fmt.Errorf("unknown mode %q: %s", name, hint)
+}
+
+// runMode checks the settings, runs one mode, and writes what it has to say.
+func runMode(ctx context.Context, name string, environ []string, cmd *cobra.Command, stdout, stderr io.Writer) int {
+	cfg, warnings, err := config.Load(environ, cmd.Flags())
+	var faults []error
+	faults = append(faults, err)
+	var mode *modes.Mode
+	if name == "" && cfg != nil {
+		name = cfg.Mode
+	}
+	for _, m := range modes.All() {
+		if m.Name == name {
+			mode = &m
+		}
+	}
+	switch {
+	case mode != nil:
+		if cfg != nil {
+			faults = append(faults, cfg.Validate(mode.Needs))
+		}
+	case name == "":
+		_ = cmd.Root().Help()
+		faults = append(faults, errors.New("no mode: name one as argument or in DMM_MODE"))
+	default:
+		faults = append(faults, fmt.Errorf("DMM_MODE: %w", unknownMode(cmd.Root(), name)))
+	}
+	if err := errors.Join(faults...); err != nil {
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			fmt.Fprintf(stderr, "dmm: %s\n", line)
+		}
+		return exitUsage
+	}
+	env := &modes.Env{Config: cfg, Out: stdout, Log: logger(cfg, stderr), Version: version, ExitCode: exitCode}
+	for _, w := range warnings {
+		env.Log.Warn(w.String())
+	}
+	began := time.Now()
+	res, err := mode.Run(ctx, env)
+	res = conclude(mode.Name, res, err)
+	res.Took = time.Since(began).Round(time.Millisecond)
+	if cfg.Output == "json" {
+		err = res.WriteJSON(stdout)
+	} else if err == nil || len(res.Kinds)+len(res.Executions) > 0 {
+		err = res.WriteText(stdout)
+	} else {
+		fmt.Fprintf(stderr, "dmm %s: %s\n", mode.Name, res.LastLine())
+		err = nil
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "dmm %s: write the result: %v\n", mode.Name, err)
+		return max(res.Code, exitFailed)
+	}
+	terminationMessage(res.LastLine())
+	return res.Code
+}
+
+// logger writes to standard error: text on a terminal, JSON elsewhere.
+func logger(cfg *config.Config, stderr io.Writer) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(cfg.LogLevel)) // config lets only known levels pass
+	options := &slog.HandlerOptions{Level: level}
+	text := cfg.LogFormat == "text"
+	if f, ok := stderr.(*os.File); ok && cfg.LogFormat == "auto" {
+		text = term.IsTerminal(int(f.Fd()))
+	}
+	if text {
+		return slog.New(slog.NewTextHandler(stderr, options))
+	}
+	return slog.New(slog.NewJSONHandler(stderr, options))
+}
+
+// terminationMessage leaves the last line where "kubectl describe pod" shows it.
+func terminationMessage(line string) {
+	if os.Getenv("KUBERNETES_SERVICE_HOST") == "" {
+		return
+	}
+	// Best effort: the file is there only if the pod mounts it, and the line is in the log as well.
+	if f, err := os.OpenFile("/dev/termination-log", os.O_WRONLY|os.O_TRUNC, 0); err == nil {
+		_, _ = f.WriteString(line + "\n")
+		_ = f.Close()
+	}
+}

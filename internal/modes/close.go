@@ -1,0 +1,63 @@
+package modes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/domino-maintenance-mode/dmm/internal/execution"
+	"github.com/domino-maintenance-mode/dmm/internal/report"
+	"github.com/domino-maintenance-mode/dmm/internal/snapshot"
+	"github.com/domino-maintenance-mode/dmm/internal/window"
+)
+
+const closeLong = `Ends the open maintenance and gives up what is not back yet, so that the next one can begin.
+It touches nothing in Domino. It lists what it gives up, and --reason goes on record.`
+
+// Close ends the open window and gives up what is not back.
+func Close(ctx context.Context, e *Env) (*report.Result, error) {
+	res := e.result("close")
+	if e.Config.Reason == "" {
+		return nil, &UsageError{Reason: "DMM_REASON (--reason) is empty: why is the rest given up?", Next: "dmm close --reason 'restored by hand'"}
+	}
+	s, err := e.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	last, err := window.Look(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	if last == nil || last.Closed() {
+		return nothingOpen(ctx, s, res, last, "Nothing to close: no maintenance is open.")
+	}
+	res.Window, res.Snapshot = last.Name(), last.Pinned.Snapshot
+
+	// A snapshot that cannot be read must not keep a window open for ever: the journal
+	// alone still names what is given up, by id.
+	var lines []execution.Execution
+	snap, err := pinnedSnapshot(ctx, s, last.Pinned)
+	switch {
+	case errors.As(err, new(*snapshot.DamagedError)):
+		res.Note(err.Error() + "; what is given up is named by id alone")
+	case err != nil:
+		return nil, err
+	default:
+		lines = snap.Executions
+	}
+	run, err := window.Enter(ctx, s, last.Number, e.holder(window.ModeClose), e.Config.LockWait)
+	if err != nil {
+		return nil, err
+	}
+	balance := run.Account(lines)
+	var events []window.Line
+	for _, it := range balance.ToStart() {
+		events = append(events, window.OutcomeOf(window.Left, window.Start, it.Key(), "", "given up: "+e.Config.Reason, 0))
+	}
+	if err := run.Close(ctx, e.Config.Reason, events...); err != nil {
+		return nil, err
+	}
+	res.Starting(balance)
+	res.Message = fmt.Sprintf("Window %s is closed; %s given up.", res.Window, plural(len(events), "execution"))
+	return res, nil
+}

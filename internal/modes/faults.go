@@ -1,0 +1,78 @@
+package modes
+
+import (
+	"errors"
+
+	"github.com/domino-maintenance-mode/dmm/internal/domino"
+	"github.com/domino-maintenance-mode/dmm/internal/snapshot"
+	"github.com/domino-maintenance-mode/dmm/internal/store"
+	"github.com/domino-maintenance-mode/dmm/internal/window"
+)
+
+// Fault is what kind of end an error is. cmd/dmm gives each its exit code.
+type Fault int
+
+// The faults, from which no retry of the same Job helps except the first and the last.
+const (
+	FaultOther Fault = iota
+	FaultUsage
+	FaultRefused
+	FaultNotFound
+	FaultCredentials
+	FaultDeadline
+	FaultInterrupted
+)
+
+// Classify tells what kind of end an error is. "Could not look" is always FaultOther.
+func Classify(err error) Fault {
+	switch {
+	case errors.Is(err, ErrInterrupted):
+		return FaultInterrupted
+	case errors.Is(err, ErrDeadline):
+		return FaultDeadline
+	case errors.As(err, new(*Refusal)), errors.As(err, new(*window.RefusedError)),
+		errors.As(err, new(*window.DamagedError)), errors.As(err, new(*snapshot.DamagedError)):
+		return FaultRefused
+	case errors.As(err, new(*UsageError)), domino.IsCertificate(err):
+		return FaultUsage
+	case domino.KindOf(err) == domino.KindCredentials, domino.KindOf(err) == domino.KindForbidden:
+		return FaultCredentials
+	case errors.Is(err, snapshot.ErrNotFound):
+		return FaultNotFound
+	}
+	return FaultOther
+}
+
+// NextStep says what to type, or do, after an error.
+func NextStep(mode string, err error) string {
+	var refusal *Refusal
+	var usage *UsageError
+	again := "dmm " + mode
+	switch {
+	case errors.As(err, &refusal):
+		return refusal.Next
+	case errors.As(err, &usage):
+		return usage.Next
+	case errors.Is(err, window.ErrSuperseded):
+		return "dmm status, to see how the run that took over is doing"
+	case errors.Is(err, window.ErrBusy):
+		return "dmm status; then wait for that run to end, and " + again
+	case errors.Is(err, window.ErrUnsafe):
+		return "set DMM_STORE to storage that can create an object only if it is absent"
+	case errors.As(err, new(*window.DamagedError)), errors.As(err, new(*snapshot.DamagedError)):
+		return "put the object back from the bucket's own versions or backups; or dmm close --reason '...' and bring back the rest by hand; nothing was touched"
+	case domino.IsCertificate(err):
+		return "name the CA's certificate in DOMINO_CA_FILE"
+	case Classify(err) == FaultCredentials:
+		return "give an administrator's key or token, then " + again
+	case errors.Is(err, snapshot.ErrNotFound):
+		return "check DMM_STORE and its prefix; dmm snapshot makes a first snapshot"
+	case errors.Is(err, ErrDeadline):
+		return again + " with a longer DMM_DEADLINE"
+	case errors.Is(err, store.ErrDenied):
+		return "check the rights of the store's credentials, then " + again
+	case domino.KindOf(err) != 0:
+		return "check DOMINO_HOSTNAME and that Domino is up, then " + again
+	}
+	return again
+}

@@ -1,0 +1,268 @@
+// Package modes holds what dmm can be asked to do: one file per mode, each a short
+// script over the packages below, to be read from top to bottom.
+package modes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/domino-maintenance-mode/dmm/internal/config"
+	"github.com/domino-maintenance-mode/dmm/internal/converge"
+	"github.com/domino-maintenance-mode/dmm/internal/domino"
+	"github.com/domino-maintenance-mode/dmm/internal/execution"
+	"github.com/domino-maintenance-mode/dmm/internal/report"
+	"github.com/domino-maintenance-mode/dmm/internal/snapshot"
+	"github.com/domino-maintenance-mode/dmm/internal/store"
+	"github.com/domino-maintenance-mode/dmm/internal/store/file"
+	"github.com/domino-maintenance-mode/dmm/internal/store/mem"
+	"github.com/domino-maintenance-mode/dmm/internal/store/s3"
+	"github.com/domino-maintenance-mode/dmm/internal/window"
+)
+
+// Mode is one thing the image does and then exits.
+type Mode struct {
+	Name  string
+	Short string // one line for the list of modes
+	Long  string
+	Needs config.Needs
+	Run   func(ctx context.Context, e *Env) (*report.Result, error)
+}
+
+// All returns the modes in the order in which people meet them.
+func All() []Mode {
+	both := config.Needs{Domino: true, Store: true}
+	return []Mode{
+		{"snapshot", "record what runs", snapshotLong, both, Snapshot},
+		{"shutdown", "stop what the snapshot shows running", shutdownLong, both, Shutdown},
+		{"restore", "start again what shutdown stopped", restoreLong, both, Restore},
+		{"status", "tell how far the open maintenance is", statusLong, config.Needs{Store: true}, Status},
+		{"close", "end a maintenance and give up what is not back", closeLong, config.Needs{Store: true}, Close},
+		{"simulate", "serve a simulated Domino to rehearse with", simulateLong, config.Needs{}, Simulate},
+		{"demo", "play a whole maintenance against a simulated Domino", demoLong, config.Needs{}, Demo},
+		{"version", "print the version", "Prints the version of dmm.", config.Needs{}, Version},
+	}
+}
+
+// Env is what a mode runs in.
+type Env struct {
+	Config  *config.Config
+	Out     io.Writer // for modes that say more than their result
+	Log     *slog.Logger
+	Version string // of dmm
+	// ExitCode maps what a mode returned to its exit code, which the journal records.
+	ExitCode func(*report.Result, error) int
+
+	// Transport and Store, if set, take the place of those that Config names.
+	Transport http.RoundTripper
+	Store     store.Store
+}
+
+// Causes for which a run ends early and resumably.
+var (
+	ErrInterrupted = errors.New("stopped by a signal")
+	ErrDeadline    = errors.New("stopped at DMM_DEADLINE")
+)
+
+// Refusal: a guard said no. Nothing was touched.
+type Refusal struct {
+	Reason string
+	Next   string // what to type, or do
+}
+
+func (e *Refusal) Error() string { return "refused: " + e.Reason }
+
+// UsageError: the settings contradict what is on record.
+type UsageError struct{ Reason, Next string }
+
+func (e *UsageError) Error() string { return e.Reason }
+
+// Version prints the version.
+func Version(_ context.Context, e *Env) (*report.Result, error) {
+	return &report.Result{Mode: "version", Message: "dmm " + e.Version}, nil
+}
+
+func (e *Env) result(mode string) *report.Result {
+	return &report.Result{Schema: report.Schema, Mode: mode, Began: time.Now().UTC(), DryRun: e.Config.DryRun}
+}
+
+// connect makes a client that may only read, and asks Domino who we are, before
+// anything else is touched. With DMM_WAIT_READY it waits for Domino to answer.
+func (e *Env) connect(ctx context.Context) (*domino.Client, domino.Deployment, error) {
+	c := e.Config
+	var cred domino.Credential
+	switch {
+	case !c.APIKey.IsZero():
+		cred = domino.APIKey(c.APIKey.Reveal())
+	case c.APIKeyFile != "":
+		cred = domino.APIKeyFile(c.APIKeyFile)
+	case !c.Token.IsZero():
+		cred = domino.Token(c.Token.Reveal())
+	default:
+		cred = domino.TokenFile(c.TokenFile)
+	}
+	roots, err := c.RootCAs()
+	if err != nil {
+		return nil, domino.Deployment{}, err
+	}
+	if c.SSLNoVerify {
+		e.Log.Warn("DOMINO_SSL_NO_VERIFY is set: whoever stands between can read the key; DOMINO_CA_FILE is the better way")
+	}
+	client, err := domino.New(domino.Options{
+		BaseURL: c.Hostname, Credential: cred, RootCAs: roots, InsecureSkipVerify: c.SSLNoVerify,
+		Concurrency: c.Concurrency, Transport: e.Transport, Logger: e.Log, UserAgent: "dmm/" + e.Version,
+	})
+	if err != nil {
+		return nil, domino.Deployment{}, err
+	}
+	dep, err := client.Identify(ctx)
+	for end := time.Now().Add(c.WaitReady); err != nil && notYetReady(err) && time.Now().Before(end); {
+		e.Log.Info("Domino does not answer yet", "error", err, "waiting until", end.UTC().Format(time.RFC3339))
+		select {
+		case <-ctx.Done():
+			return nil, dep, context.Cause(ctx)
+		case <-time.After(5 * time.Second):
+		}
+		dep, err = client.Identify(ctx)
+	}
+	if err != nil {
+		return nil, dep, fmt.Errorf("reach Domino: %w", err)
+	}
+	for _, w := range dep.Warnings {
+		e.Log.Warn(w)
+	}
+	e.Log.Info("connected", "domino", dep.URL, "version", dep.Version.Raw, "as", dep.Principal.Name)
+	return client, dep, nil
+}
+
+func notYetReady(err error) bool {
+	k := domino.KindOf(err)
+	return k == domino.KindNetwork || k == domino.KindUnavailable || k == domino.KindThrottled || k == domino.KindNoRoute
+}
+
+// open opens the store that the settings name.
+func (e *Env) open(ctx context.Context) (store.Store, error) {
+	if e.Store != nil {
+		return e.Store, nil
+	}
+	c := e.Config
+	scheme, place, prefix, err := c.StoreURL()
+	if err != nil {
+		return nil, err
+	}
+	switch scheme {
+	case "file":
+		return file.Open(place)
+	case "s3":
+		roots, err := c.RootCAs()
+		if err != nil {
+			return nil, err
+		}
+		return s3.Open(ctx, s3.Options{
+			Bucket: place, Prefix: prefix, Endpoint: c.S3Endpoint, Region: c.S3Region,
+			PathStyle: c.S3PathStyle, KMSKeyID: c.S3KMSKeyID, RootCAs: roots,
+		})
+	}
+	return mem.New(), nil // config lets no other scheme pass
+}
+
+func (e *Env) filter() execution.Filter {
+	c := e.Config
+	f := execution.Filter{
+		Projects: c.Projects, Owners: c.Owners,
+		ExcludeProjects: c.ExcludeProjects, ExcludeOwners: c.ExcludeOwners, Exclude: c.Exclude,
+	}
+	for _, k := range c.Kinds {
+		f.Kinds = append(f.Kinds, execution.Kind(k))
+	}
+	return f
+}
+
+func (e *Env) holder(mode string) window.Holder {
+	host, _ := os.Hostname() // for people only
+	return window.NewHolder(mode, os.Getenv("POD_NAME"), host, os.Getpid(), e.Version)
+}
+
+// engine drives executions through a client that asks the run before every call.
+func (e *Env) engine(client *domino.Client, run *window.Run, goal string) *converge.Engine {
+	c := e.Config
+	return &converge.Engine{
+		Drivers: execution.NewDrivers(client.WithGate(run.Gate, run.CallTimeout())),
+		Journal: run,
+		Log:     e.Log,
+		Limits: converge.Limits{
+			Concurrency: c.Concurrency, StartConcurrency: c.StartConcurrency, MaxFailures: c.MaxFailures,
+			Grace: c.GracePeriod, Settle: c.Settle,
+		},
+		Progress: progress(e.Log, goal),
+	}
+}
+
+// progress logs a line every 30 seconds and at each tenth.
+func progress(log *slog.Logger, goal string) func(done, total int) {
+	var last time.Time
+	tenth := 0
+	return func(done, total int) {
+		if total == 0 || done*10/total == tenth && time.Since(last) < 30*time.Second {
+			return
+		}
+		last, tenth = time.Now(), done*10/total
+		log.Info(goal, "done", done, "of", total)
+	}
+}
+
+// bounded ends the context resumably at DMM_DEADLINE.
+func (e *Env) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	if e.Config.Deadline <= 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeoutCause(ctx, e.Config.Deadline, ErrDeadline)
+}
+
+// finish ends a run on record, whatever became of it, and frees the window. A run that
+// lost its place has nothing more to say; one that cannot write says so.
+func (e *Env) finish(ctx context.Context, run *window.Run, res *report.Result, err error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
+	defer cancel()
+	endErr := run.End(ctx, e.ExitCode(res, err))
+	if err != nil || errors.Is(endErr, window.ErrSuperseded) {
+		return errors.Join(err, endErr)
+	}
+	return endErr
+}
+
+// pinnedSnapshot reads the snapshot that a window keeps to.
+func pinnedSnapshot(ctx context.Context, s store.Store, p window.Pinned) (*snapshot.Snapshot, error) {
+	snap, err := snapshot.Load(ctx, s, p.Snapshot)
+	if errors.Is(err, snapshot.ErrNotFound) {
+		return nil, &snapshot.DamagedError{ID: p.Snapshot, Reason: "is gone, and an open window needs it"}
+	}
+	if err == nil && snap.Data.SHA256 != p.SHA256 {
+		return nil, &snapshot.DamagedError{ID: p.Snapshot, Reason: "is not the one that the window was opened with"}
+	}
+	return snap, err
+}
+
+// sameDeployment refuses records of another deployment.
+func sameDeployment(what, recorded, now string) error {
+	if strings.EqualFold(strings.TrimSuffix(recorded, "/"), strings.TrimSuffix(now, "/")) {
+		return nil
+	}
+	return &Refusal{
+		Reason: fmt.Sprintf("%s belongs to %s, and DOMINO_HOSTNAME is %s", what, recorded, now),
+		Next:   "set DOMINO_HOSTNAME to the URL that the snapshot was taken with, or DMM_STORE to this deployment's store",
+	}
+}
+
+func plural(n int, word string) string {
+	if n == 1 {
+		return "1 " + word
+	}
+	return fmt.Sprintf("%d %ss", n, word)
+}

@@ -1,0 +1,328 @@
+package modes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/domino-maintenance-mode/dmm/internal/converge"
+	"github.com/domino-maintenance-mode/dmm/internal/domino"
+	"github.com/domino-maintenance-mode/dmm/internal/execution"
+	"github.com/domino-maintenance-mode/dmm/internal/report"
+	"github.com/domino-maintenance-mode/dmm/internal/snapshot"
+	"github.com/domino-maintenance-mode/dmm/internal/store"
+	"github.com/domino-maintenance-mode/dmm/internal/window"
+)
+
+const shutdownLong = `Stops what the snapshot shows running, schedules first and model APIs last, and scans again
+until nothing new is found. Everything it tries is on record in a window before it is tried:
+killed at any moment, the same command goes on where it was.
+
+An execution that its owner had stopped before dmm did is not touched, and restore will not
+start it.`
+
+// scans is how often shutdown looks again for what was started meanwhile.
+const scans = 5
+
+// aheadOfUs is how far in the future a snapshot may lie before clocks are called wrong.
+const aheadOfUs = 5 * time.Minute
+
+// Shutdown stops what the snapshot shows running.
+func Shutdown(ctx context.Context, e *Env) (*report.Result, error) {
+	ctx, cancel := e.bounded(ctx)
+	defer cancel()
+	res := e.result("shutdown")
+	client, dep, err := e.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	res.Domino, res.As = dep.URL+" "+dep.Version.Raw, dep.Principal.Name
+	s, err := e.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	last, err := window.Look(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	snap, err := e.snapshotFor(ctx, s, last, dep)
+	if err != nil {
+		return nil, err
+	}
+	res.Snapshot = snap.ID
+	if e.Config.DryRun {
+		return e.previewShutdown(ctx, client, res, last, snap)
+	}
+	run, err := e.enterShutdown(ctx, s, last, snap)
+	if err != nil {
+		return nil, err
+	}
+	ctx, done := run.Guard(ctx)
+	defer done()
+	err = e.bringDown(ctx, client, run, snap, res)
+	return res, e.finish(ctx, run, res, err)
+}
+
+// snapshotFor returns the snapshot to work from: the one that an open window has pinned,
+// or the one that the settings name, if it may open a window.
+func (e *Env) snapshotFor(ctx context.Context, s store.Store, last *window.Window, dep domino.Deployment) (*snapshot.Snapshot, error) {
+	if last == nil || last.Closed() {
+		snap, err := snapshot.Load(ctx, s, e.Config.Snapshot)
+		if err != nil {
+			return nil, err
+		}
+		return snap, e.mayOpen(snap, dep)
+	}
+	if phase := window.Remaining(nil, last.Lines).Phase; phase == window.PhaseRestoring {
+		return nil, &Refusal{
+			Reason: fmt.Sprintf("window %s is being restored", last.Name()),
+			Next:   "dmm restore, to finish it, or dmm close --reason '...', to give up what is not back",
+		}
+	}
+	if want := e.Config.Snapshot; want != "latest" && want != "" && want != last.Pinned.Snapshot {
+		return nil, &UsageError{
+			Reason: fmt.Sprintf("DMM_SNAPSHOT is %s, but window %s is open and keeps to %s", want, last.Name(), last.Pinned.Snapshot),
+			Next:   "leave DMM_SNAPSHOT out to go on with the window",
+		}
+	}
+	if f := e.filter(); !reflect.DeepEqual(f, last.Pinned.Filter) {
+		return nil, &UsageError{
+			Reason: fmt.Sprintf("the filters say %q, but window %s was opened with %q", f, last.Name(), last.Pinned.Filter),
+			Next:   "go on with the filters that the window was opened with",
+		}
+	}
+	if err := sameDeployment("window "+last.Name(), last.Pinned.Domino, dep.URL); err != nil {
+		return nil, err
+	}
+	return pinnedSnapshot(ctx, s, last.Pinned)
+}
+
+// mayOpen guards a new window against a snapshot that does not show what runs now.
+func (e *Env) mayOpen(snap *snapshot.Snapshot, dep domino.Deployment) error {
+	age := time.Since(snap.To)
+	switch {
+	case age < -aheadOfUs:
+		return &Refusal{
+			Reason: fmt.Sprintf("snapshot %s is from %s, which is in the future here: one of the two clocks is wrong", snap.ID, snap.To.Format(time.RFC3339)),
+			Next:   "set the clocks, then dmm snapshot",
+		}
+	case age > e.Config.SnapshotMaxAge:
+		return &Refusal{
+			Reason: fmt.Sprintf("snapshot %s is %s old, and DMM_SNAPSHOT_MAX_AGE allows %s", snap.ID, age.Round(time.Second), e.Config.SnapshotMaxAge),
+			Next:   "dmm snapshot",
+		}
+	case !snap.Complete && !e.Config.AllowIncomplete:
+		return &Refusal{
+			Reason: fmt.Sprintf("snapshot %s is not complete: %s", snap.ID, firstProblem(snap.Problems)),
+			Next:   "mend that and run dmm snapshot again, or --allow-incomplete if what is missing may be lost",
+		}
+	}
+	return sameDeployment("snapshot "+snap.ID, snap.Domino.URL, dep.URL)
+}
+
+func firstProblem(problems []execution.Problem) string {
+	for _, p := range problems {
+		if p.Incomplete {
+			return p.String()
+		}
+	}
+	return "it does not say why"
+}
+
+// enterShutdown opens the next window, or goes on in the open one.
+func (e *Env) enterShutdown(ctx context.Context, s store.Store, last *window.Window, snap *snapshot.Snapshot) (*window.Run, error) {
+	who := e.holder(window.ModeShutdown)
+	if last != nil && !last.Closed() {
+		return window.Enter(ctx, s, last.Number, who, e.Config.LockWait)
+	}
+	return window.OpenNext(ctx, s, last, window.Pinned{
+		Snapshot: snap.ID, SHA256: snap.Data.SHA256, Domino: snap.Domino.URL, Filter: e.filter(), Lease: e.Config.Lease,
+	}, who)
+}
+
+// bringDown scans and stops until a scan finds nothing new.
+func (e *Env) bringDown(ctx context.Context, client *domino.Client, run *window.Run, snap *snapshot.Snapshot, res *report.Result) error {
+	settled := time.Now().Add(e.Config.Settle)
+	filter := run.Window().Pinned.Filter
+	balance := run.Account(snap.Executions)
+	defer func() { e.concludeShutdown(res, run, balance, filter) }()
+	engine := e.engine(client, run, "stopping")
+	drivers := execution.NewDrivers(client)
+	for _, x := range snap.Executions {
+		if x.State == execution.Unknown {
+			e.Log.Warn("in a state that dmm does not know, will not be touched", "execution", x.String(), "domino", x.DominoState)
+		}
+	}
+	for scan := 0; ; scan++ {
+		found := scanFor(ctx, drivers, balance, filter)
+		if err := ctx.Err(); err != nil {
+			return context.Cause(ctx)
+		}
+		for _, p := range found.problems {
+			e.Log.Warn("scan", "problem", p.String())
+		}
+		if scan > 0 && len(found.running) == 0 {
+			return e.concludeScan(ctx, run, found, res)
+		}
+		if scan > scans {
+			res.Code = 3
+			res.Note(fmt.Sprintf("after %d scans something new still comes up: stop users from starting executions, and run dmm shutdown again", scan))
+			return nil
+		}
+		var supplements []window.Line
+		for _, x := range found.running {
+			e.Log.Info("found running after the snapshot", "execution", x.String())
+			supplements = append(supplements, window.SupplementOf(x))
+		}
+		if err := run.Append(ctx, supplements...); err != nil {
+			return err
+		}
+		if err := engine.Execute(ctx, converge.PlanStop(balance, filter, run.ID(), settled)); err != nil {
+			return err
+		}
+	}
+}
+
+// concludeScan puts on record that nothing runs that should not, if that could be seen.
+func (e *Env) concludeScan(ctx context.Context, run *window.Run, found scanned, res *report.Result) error {
+	for _, x := range found.unknown {
+		res.Code = 3
+		res.Note(fmt.Sprintf("%s is in a state that dmm does not know (Domino says %s) and was not touched", x, x.DominoState))
+	}
+	complete := true
+	for _, p := range found.problems {
+		res.Note(p.String())
+		complete = complete && !p.Incomplete
+	}
+	if !complete && !e.Config.AllowIncomplete {
+		res.Code = 3
+		res.Note("the last scan could not see everything, so that nobody knows whether something new was started")
+		return nil
+	}
+	return run.Append(ctx, window.Line{Event: window.Quiet})
+}
+
+// scanned is what a scan has found beside what the window is already about.
+type scanned struct {
+	running  []execution.Execution // with all that a restart needs
+	unknown  []execution.Execution
+	problems []execution.Problem
+}
+
+// scanFor looks for what runs and is not among what the window still has to stop. A list
+// only nominates: it may be older than what dmm has done itself.
+func scanFor(ctx context.Context, drivers *execution.Drivers, b *window.Balance, f execution.Filter) scanned {
+	kinds := f.Kinds
+	if len(kinds) == 0 {
+		kinds = execution.Kinds()
+	}
+	l := drivers.List(ctx, kinds)
+	found := scanned{problems: l.Problems}
+	var mu sync.Mutex
+	var reads errgroup.Group
+	reads.SetLimit(64)
+	for _, x := range l.Executions {
+		it := b.Item(x.Key())
+		handled := it != nil && it.Wanted() && !it.Stop.Settled()
+		if x.State.Down() || x.State == execution.Stopping || !f.Match(x) || handled {
+			continue
+		}
+		reads.Go(func() error {
+			now, err := drivers.Of(x.Kind).Detail(ctx, x)
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case errors.Is(err, execution.ErrGone):
+			case err != nil:
+				found.problems = append(found.problems, execution.Problem{Kind: x.Kind, Subject: x.Name + " (" + x.ID + ")", Message: err.Error(), Incomplete: true})
+			case now.State == execution.Unknown:
+				found.unknown = append(found.unknown, now)
+			case now.State.Up():
+				found.running = append(found.running, now)
+			}
+			return nil
+		})
+	}
+	_ = reads.Wait() // errors are problems of the scan
+	snapshot.Sort(found.running)
+	return found
+}
+
+func (e *Env) concludeShutdown(res *report.Result, run *window.Run, b *window.Balance, f execution.Filter) {
+	res.Window = run.Window().Name()
+	res.Stopping(b, f)
+	sum := res.Sum()
+	switch {
+	case sum.Failed > 0 || res.Code == 3:
+		res.Code = 3
+		res.Message = fmt.Sprintf("Shutdown is partial: %d of %s are down, %d failed, %d remain.", sum.Done+sum.NotOurs, plural(sum.Total, "execution"), sum.Failed, sum.Remaining)
+		res.Next = "see above, then dmm shutdown again, or dmm restore to call it off"
+	case sum.Remaining > 0:
+		res.Message = fmt.Sprintf("Shutdown was stopped: %d of %s are down, %d remain.", sum.Done+sum.NotOurs, plural(sum.Total, "execution"), sum.Remaining)
+		res.Next = "dmm shutdown"
+	default:
+		res.Phase = window.PhaseStopped // once the end is on record
+		res.Message = fmt.Sprintf("Shutdown is done: %s down.", plural(sum.Total, "execution"))
+		res.Next = "upgrade Domino, then dmm restore"
+	}
+	identity(res, b)
+}
+
+// identity names whose apps will come back as somebody else: Domino starts an app as
+// whoever calls (api.md §8, inferred from the publisher's meaning).
+func identity(res *report.Result, b *window.Balance) {
+	others := 0
+	for _, it := range b.Items() {
+		if it.Kind == execution.App && it.Wanted() && it.Owner != "" && it.Owner != res.As {
+			others++
+		}
+	}
+	if others > 0 {
+		res.Note(fmt.Sprintf("%s published by others will run as %s after the restore, with that user's rights", plural(others, "app"), res.As))
+	}
+}
+
+// previewShutdown prints the plan that a real run would execute.
+func (e *Env) previewShutdown(ctx context.Context, client *domino.Client, res *report.Result, last *window.Window, snap *snapshot.Snapshot) (*report.Result, error) {
+	var journal []window.Line
+	filter := e.filter()
+	if last != nil && !last.Closed() {
+		journal, res.Window = last.Lines, last.Name()
+	}
+	balance := window.Remaining(snap.Executions, journal)
+	found := scanFor(ctx, execution.NewDrivers(client), balance, filter)
+	if err := ctx.Err(); err != nil {
+		return nil, context.Cause(ctx)
+	}
+	for _, p := range found.problems {
+		res.Note(p.String())
+	}
+	for _, x := range found.running {
+		balance.Apply(window.SupplementOf(x))
+	}
+	preview(res, balance, converge.PlanStop(balance, filter, "", time.Now().Add(e.Config.Settle)))
+	identity(res, balance)
+	res.Message = fmt.Sprintf("Dry run, nothing was touched: shutdown would stop %s.", plural(len(res.Executions), "execution"))
+	res.Next = "dmm shutdown"
+	return res, nil
+}
+
+// preview lists a plan instead of executing it.
+func preview(res *report.Result, b *window.Balance, p converge.Plan) {
+	res.Phase = b.Phase
+	for _, step := range p.Steps {
+		why := step.Why
+		if !step.NotBefore.IsZero() {
+			why += "; not before " + step.NotBefore.UTC().Format(time.RFC3339)
+		}
+		res.Executions = append(res.Executions, report.ExecutionOf(step.Item.Execution, "planned", why))
+	}
+	for _, l := range p.Left {
+		res.Executions = append(res.Executions, report.ExecutionOf(l.Item.Execution, "left", l.Reason))
+	}
+}

@@ -1,0 +1,180 @@
+package modes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/domino-maintenance-mode/dmm/internal/domino"
+	"github.com/domino-maintenance-mode/dmm/internal/execution"
+	"github.com/domino-maintenance-mode/dmm/internal/report"
+	"github.com/domino-maintenance-mode/dmm/internal/snapshot"
+	"github.com/domino-maintenance-mode/dmm/internal/store"
+	"github.com/domino-maintenance-mode/dmm/internal/window"
+)
+
+const snapshotLong = `Records every execution in Domino, with all that is needed to start it again, and changes
+nothing. Filters do not narrow a snapshot: they narrow what shutdown does with it.
+
+Ends with 3 if something could not be listed: the snapshot is written, marked incomplete,
+and shutdown refuses it. While a maintenance is open it takes none and ends with 0, so that
+an upgrade whose first try failed can be run again.`
+
+// errWindowOpen: a window was opened while the snapshot was being taken.
+var errWindowOpen = errors.New("a maintenance was opened meanwhile")
+
+// Snapshot records what runs.
+func Snapshot(ctx context.Context, e *Env) (*report.Result, error) {
+	res := e.result("snapshot")
+	client, dep, err := e.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	res.Domino, res.As = dep.URL+" "+dep.Version.Raw, dep.Principal.Name
+	s, err := e.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if open, err := openWindow(ctx, s); err != nil || open != nil {
+		return keptBy(res, open), err
+	}
+
+	drivers := execution.NewDrivers(client)
+	m := snapshot.Manifest{
+		ID: snapshot.NewID(res.Began), From: res.Began, TakenBy: dep.Principal.Name, Tool: e.Version,
+		Domino: snapshot.Domino{URL: dep.URL, Version: dep.Version.Raw},
+	}
+	listing := drivers.List(ctx, execution.Kinds())
+	drivers.Detail(ctx, &listing)
+	if err := ctx.Err(); err != nil {
+		return nil, context.Cause(ctx)
+	}
+	if p := sight(dep.Principal); p != nil {
+		listing.Problems = append(listing.Problems, *p)
+	}
+	if err := e.witness(ctx, client, &m, &listing); err != nil {
+		return nil, err
+	}
+	snapshot.Sort(listing.Executions)
+	m.Problems = append(m.Problems, listing.Problems...)
+	m.Complete = listing.Complete()
+	m.To = time.Now().UTC()
+	if e.Config.DryRun {
+		m.Counts = snapshot.Count(listing.Executions)
+		return describe(res, m, listing.Executions), nil
+	}
+	m, err = snapshot.Write(ctx, s, m, listing.Executions, func(ctx context.Context) error {
+		open, err := openWindow(ctx, s)
+		if open != nil {
+			return errWindowOpen
+		}
+		return err
+	})
+	if errors.Is(err, errWindowOpen) {
+		open, err := openWindow(ctx, s)
+		return keptBy(res, open), err
+	}
+	if err != nil {
+		return nil, err
+	}
+	return describe(res, m, listing.Executions), nil
+}
+
+// sight is the problem of a caller who may not see everything (api.md §3, "visibility by caller").
+func sight(p domino.Principal) *execution.Problem {
+	if p.Admin || slices.Contains(p.Operations, "ListAllProjects") {
+		return nil
+	}
+	return &execution.Problem{
+		Subject: "rights", Incomplete: true,
+		Message: fmt.Sprintf("%s is no administrator and may not list all projects: what it cannot see is not in this snapshot", p.Name),
+	}
+}
+
+// witness compares the inventory with GET /v4/admin/executions. That it cannot be asked
+// is a warning: the inventory stands by itself.
+func (e *Env) witness(ctx context.Context, client *domino.Client, m *snapshot.Manifest, l *execution.Listing) error {
+	seen, problems, err := execution.Witness(ctx, client)
+	if domino.KindOf(err) == domino.KindCredentials {
+		return err
+	}
+	if err != nil {
+		l.Problems = append(l.Problems, execution.Problem{Subject: "second look", Message: "the list of all executions could not be had: " + err.Error()})
+		return nil
+	}
+	l.Problems = append(l.Problems, problems...)
+	m.Unaccounted, m.WithoutDriver = execution.Unaccounted(l.Executions, seen)
+	return nil
+}
+
+// openWindow returns the newest window if it is open.
+func openWindow(ctx context.Context, s store.Store) (*window.Window, error) {
+	w, err := window.Look(ctx, s)
+	if err != nil || w == nil || w.Closed() {
+		return nil, err
+	}
+	return w, nil
+}
+
+func keptBy(res *report.Result, w *window.Window) *report.Result {
+	if w == nil {
+		return nil
+	}
+	res.Window, res.Snapshot = w.Name(), w.Pinned.Snapshot
+	res.Phase = window.Remaining(nil, w.Lines).Phase
+	res.Message = fmt.Sprintf("No snapshot was taken: window %s is open and keeps to snapshot %s. A new one would record a half-stopped system.", w.Name(), w.Pinned.Snapshot)
+	res.Next = "dmm shutdown, to go on with it, or dmm restore, to call it off"
+	return res
+}
+
+func describe(res *report.Result, m snapshot.Manifest, executions []execution.Execution) *report.Result {
+	res.Snapshot = m.ID
+	for _, k := range execution.Kinds() {
+		c := report.KindCount{Kind: k}
+		for state, n := range m.Counts[k] {
+			if state.Up() {
+				c.Running += n
+			} else {
+				c.NotRunning += n
+			}
+		}
+		res.Kinds = append(res.Kinds, c)
+	}
+	guessed := 0
+	for _, x := range executions {
+		if x.State == execution.Unknown {
+			res.Executions = append(res.Executions, report.ExecutionOf(x, "unknown", "Domino says "+x.DominoState))
+		}
+		if len(x.Guesses) > 0 {
+			guessed++
+		}
+	}
+	for _, p := range m.Problems {
+		res.Note(p.String())
+	}
+	if guessed > 0 {
+		res.Note(fmt.Sprintf("for %s Domino does not tell all that a restart needs; dmm shutdown --dry-run lists what is assumed", plural(guessed, "execution")))
+	}
+	for _, u := range m.Unaccounted {
+		res.Note(fmt.Sprintf("Domino's list of executions shows %s %s of %s (%s), which the inventory does not", u.Workload, u.Title, u.Project, u.ID))
+	}
+	for _, w := range slices.Sorted(maps.Keys(m.WithoutDriver)) {
+		res.Note(fmt.Sprintf("%s of kind %q: dmm does not handle these, and an upgrade would end them", plural(m.WithoutDriver[w], "running execution"), w))
+	}
+	what := "Snapshot " + m.ID + " is written"
+	if res.DryRun {
+		what, res.Snapshot = "Dry run, nothing is written", ""
+	}
+	res.Message = fmt.Sprintf("%s: %s running.", what, plural(m.Running(), "execution"))
+	if !m.Complete {
+		res.Code = 3
+		res.Message = fmt.Sprintf("%s, but NOT complete: %s running, and some could not be listed.", what, plural(m.Running(), "execution"))
+		res.Next = "mend what is said above and run dmm snapshot again; shutdown refuses this one"
+		return res
+	}
+	res.Next = "dmm shutdown"
+	return res
+}

@@ -1,0 +1,61 @@
+package modes
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/domino-maintenance-mode/dmm/internal/report"
+	"github.com/domino-maintenance-mode/dmm/internal/window"
+)
+
+const statusLong = `Reads the journal and tells how far the open maintenance is, what failed and why. It calls
+nobody but the store and changes nothing.`
+
+// Status tells how far the newest window is.
+func Status(ctx context.Context, e *Env) (*report.Result, error) {
+	res := e.result("status")
+	s, err := e.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	w, err := window.Look(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	if w == nil {
+		return nothingOpen(ctx, s, res, nil, "No maintenance is open, and there has been none.")
+	}
+	res.Window, res.Snapshot, res.Domino = w.Name(), w.Pinned.Snapshot, w.Pinned.Domino
+	snap, err := pinnedSnapshot(ctx, s, w.Pinned)
+	if err != nil {
+		return nil, err
+	}
+	b := window.Remaining(snap.Executions, w.Lines)
+	if b.Phase == window.PhaseRestoring || b.Phase == window.PhaseClosed {
+		res.Starting(b)
+	} else {
+		res.Stopping(b, w.Pinned.Filter)
+	}
+	if h := w.Holder(); h != nil {
+		res.Note(fmt.Sprintf("%s is at work, or has died at work; its last entry is of %s", h, w.LastAt().Format(time.RFC3339)))
+	}
+	sum := res.Sum()
+	switch b.Phase {
+	case window.PhaseClosed:
+		res.Message = fmt.Sprintf("No maintenance is open. The last, window %s, brought back %d of %s.", w.Name(), sum.Done, plural(sum.Total, "execution"))
+		if b.GivenUp != "" {
+			res.Message += " It was closed because: " + b.GivenUp
+		}
+	case window.PhaseRestoring:
+		res.Message = fmt.Sprintf("Window %s is being restored: %d of %s are back, %d failed, %d remain.", w.Name(), sum.Done, plural(sum.Total, "execution"), sum.Failed, sum.Remaining)
+		res.Next = "dmm restore"
+	case window.PhaseStopped:
+		res.Message = fmt.Sprintf("Window %s is down: %d of %s stopped, %d failed.", w.Name(), sum.Done, plural(sum.Total, "execution"), sum.Failed)
+		res.Next = "upgrade Domino, then dmm restore"
+	default:
+		res.Message = fmt.Sprintf("Window %s is being shut down: %d of %s are down, %d failed, %d remain.", w.Name(), sum.Done+sum.NotOurs, plural(sum.Total, "execution"), sum.Failed, sum.Remaining)
+		res.Next = "dmm shutdown, to go on, or dmm restore, to call it off"
+	}
+	return res, nil
+}
