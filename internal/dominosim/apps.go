@@ -173,7 +173,10 @@ func (c *call) startApp() answer {
 	// What a start of a running app does is NOT EVIDENCED; 409 is plausible too. While it stops a start is accepted:
 	// python-domino starts at once without waiting for the stop (CODE, api.md §8).
 	if word := a.word(c.now); !over(word) && !ending(word) {
-		return refusal(http.StatusBadRequest, "App is already running")
+		if !c.s.cfg.StartReplaces {
+			return refusal(http.StatusBadRequest, "App is already running")
+		}
+		c.s.force(a.latest(c.now), c.now)
 	}
 	if p.tier == "" { // NOT EVIDENCED which tier is taken
 		p.tier = a.hardware

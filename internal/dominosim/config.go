@@ -66,6 +66,10 @@ type Config struct {
 	// NOT EVIDENCED; the parameter exists and nobody is known to have needed it.
 	StopOfStartingNeedsForce bool `json:"stopOfStartingNeedsForce"`
 
+	// StartReplaces makes the start of a running app end it and start another, instead of a 400, so that a
+	// start which is sent twice shows. NOT EVIDENCED either way.
+	StartReplaces bool `json:"startReplaces"`
+
 	Faults []Fault `json:"faults"`
 
 	// OnRequest is called when a request has arrived, before anything comes of it; n counts requests from 1.

@@ -76,7 +76,11 @@ func TestFromPaths(t *testing.T) {
 		}
 		slices.Sort(keys)
 		keys = slices.DeleteFunc(slices.Compact(keys), func(k string) bool { return CheckKey(k) != nil })
-		prefix := rapid.SampledFrom([]string{"", draw("prefix"), draw("prefix")[:1]}).Draw(t, "which")
+		prefix := draw("prefix")
+		if len(keys) > 0 { // a beginning of a key finds something
+			k := rapid.SampledFrom(keys).Draw(t, "key")
+			prefix = k[:rapid.IntRange(0, len(k)).Draw(t, "cut")]
+		}
 		for _, k := range keys {
 			if strings.HasPrefix(EscapeKey(k), EscapePrefix(prefix)) {
 				paths = append(paths, EscapeKey(k))
@@ -100,8 +104,8 @@ func TestFromPaths(t *testing.T) {
 		}
 		// It can be left at any point.
 		stop, seen := rapid.IntRange(0, 31).Draw(t, "stop"), 0
-		for range FromPaths(seq(nil, paths...), prefix) {
-			if seen++; seen == stop {
+		for _, err := range FromPaths(seq(nil, paths...), prefix) {
+			if seen++; seen == stop || err != nil {
 				break
 			}
 		}

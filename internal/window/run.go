@@ -215,6 +215,9 @@ func (r *Run) Append(ctx context.Context, lines ...Line) error {
 			return err
 		}
 	}
+	if r.window.Closed() { // by the append that had no answer
+		return &RefusedError{Err: ErrClosed, Window: r.window.Name()}
+	}
 	return r.put(ctx, lines, time.Now())
 }
 
@@ -337,9 +340,13 @@ func (r *Run) heartbeat(ctx context.Context) error {
 }
 
 // End says that the run stops of itself, with the exit code that it will have, and
-// frees the window at once.
+// frees the window at once. In a window that is closed there is nothing left to say.
 func (r *Run) End(ctx context.Context, code int) error {
-	return r.finish(ctx, Line{Event: End, Code: &code})
+	err := r.finish(ctx, Line{Event: End, Code: &code})
+	if errors.Is(err, ErrClosed) {
+		return nil
+	}
+	return err
 }
 
 // Close writes the window's last entry, preceded by lines.

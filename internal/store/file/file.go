@@ -213,9 +213,6 @@ func (d *dir) put(ctx context.Context, key string, body []byte, o store.PutOptio
 	if err != nil {
 		return err
 	}
-	if err := d.checkRoot(); err != nil { // never made here: an unmounted volume would be hidden by it
-		return err
-	}
 	folder := filepath.Dir(path)
 	temp := filepath.Join(folder, tempPrefix+rand.Text())
 	defer func() {
@@ -284,8 +281,11 @@ func (d *dir) writeTemp(temp string, body []byte) error {
 		if err == nil {
 			err = writeFile(temp, body)
 		}
-		if !isAbsent(err) || again {
+		switch {
+		case !isAbsent(err):
 			return err
+		case again: // the root is never made here: that would hide that a volume is not mounted
+			return cmp.Or(d.checkRoot(), err)
 		}
 		d.durable.Clear() // somebody removed a folder that we know
 	}
@@ -482,7 +482,7 @@ func (r *reader) Read(p []byte) (int, error) {
 	}
 	n, err := r.file.Read(p)
 	r.left -= int64(n)
-	if err == io.EOF && r.left > 0 {
+	if errors.Is(err, io.EOF) && r.left > 0 {
 		err = io.ErrUnexpectedEOF
 	}
 	return n, err

@@ -1,6 +1,7 @@
 package file
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -110,6 +111,51 @@ func TestLinkAnsweredTwice(t *testing.T) {
 	}
 	if err := d.Put(t.Context(), "a", []byte("x"), ifAbsent); !errors.Is(err, store.ErrExists) {
 		t.Errorf("second create = %v, want ErrExists", err)
+	}
+}
+
+// TestUnderWay looks at the folder at the last moment before a create.
+func TestUnderWay(t *testing.T) {
+	d := mustOpen(t, t.TempDir())
+	d.link = func(from, to string) error {
+		if got := len(files(t, d.root)); got != 1 {
+			t.Errorf("%d files, want the temporary one", got)
+		}
+		if got := list(t, d, ""); len(got) != 0 {
+			t.Errorf("List = %q, want nothing yet", got)
+		}
+		return os.Link(from, to)
+	}
+	if err := d.Put(t.Context(), "a/b", []byte("x"), ifAbsent); err != nil {
+		t.Fatal(err)
+	}
+	if got := files(t, d.root); len(got) != 1 {
+		t.Errorf("%q, want the object alone", got)
+	}
+}
+
+// ending is a context that ends once it was looked at a few times.
+type ending struct {
+	context.Context
+	looks int
+}
+
+func (e *ending) Err() error {
+	if e.looks--; e.looks < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+func TestCancelledAtTheEnd(t *testing.T) {
+	d := mustOpen(t, t.TempDir())
+	for _, o := range []store.PutOptions{{}, ifAbsent} {
+		if err := d.Put(&ending{t.Context(), 1}, "a/b", []byte("x"), o); !errors.Is(err, context.Canceled) {
+			t.Errorf("Put = %v, want context.Canceled", err)
+		}
+		if got := files(t, d.root); len(got) != 0 {
+			t.Errorf("left behind: %q", got)
+		}
 	}
 }
 

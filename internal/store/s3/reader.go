@@ -40,7 +40,7 @@ func (r *reader) Read(p []byte) (int, error) {
 		switch {
 		case err == nil:
 			return n, nil
-		case err == io.EOF && r.offset == r.size:
+		case errors.Is(err, io.EOF) && r.offset == r.size:
 			r.end = io.EOF
 		default:
 			r.end = r.afterBreak(err)
@@ -84,7 +84,7 @@ func (r *reader) afterBreak(err error) error {
 		_ = r.body.Close() // it has failed already
 		r.body = nil
 	}
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
 	var f final

@@ -364,7 +364,10 @@ func listStopsEarly(t *testing.T, s store.Store) {
 		put(t, s, fmt.Sprintf("d%d/k", i), "x")
 	}
 	n := 0
-	for range s.List(t.Context(), "") {
+	for _, err := range s.List(t.Context(), "") {
+		if err != nil {
+			t.Fatal(err)
+		}
 		if n++; n == 2 {
 			break
 		}
