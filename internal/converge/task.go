@@ -97,6 +97,8 @@ func (t *task) judgeStop(now execution.Execution, gone bool) ruling {
 		return outcome(window.Done, "%s", t.rewritten(now))
 	case now.State.Down():
 		return outcome(window.NotOurs, "it was stopped before dmm stopped it (Domino says %s)", now.DominoState)
+	case t.forced && !t.answered:
+		return ruling{verdict: call} // whatever its state: it did not stop when it was asked
 	case now.State == execution.Stopping:
 		return ruling{verdict: wait}
 	case now.State == execution.Unknown && (t.landed || t.answered):

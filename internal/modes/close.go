@@ -16,27 +16,22 @@ It touches nothing in Domino. It lists what it gives up, and --reason goes on re
 
 // Close ends the open window and gives up what is not back.
 func Close(ctx context.Context, e *Env) (*report.Result, error) {
-	res := e.result("close")
 	if e.Config.Reason == "" {
 		return nil, &UsageError{Reason: "DMM_REASON (--reason) is empty: why is the rest given up?", Next: "dmm close --reason 'restored by hand'"}
 	}
-	s, err := e.open(ctx)
+	at, err := e.beginOffline(ctx, "close")
 	if err != nil {
 		return nil, err
 	}
-	last, err := window.Look(ctx, s)
-	if err != nil {
-		return nil, err
+	if !at.open() {
+		return at.nothingOpen(ctx, "Nothing to close: no maintenance is open.")
 	}
-	if last == nil || last.Closed() {
-		return nothingOpen(ctx, s, res, last, "Nothing to close: no maintenance is open.")
-	}
-	res.Window, res.Snapshot = last.Name(), last.Pinned.Snapshot
+	res, last := at.res, at.last
 
 	// A snapshot that cannot be read must not keep a window open for ever: the journal
 	// alone still names what is given up, by id.
 	var lines []execution.Execution
-	snap, err := pinnedSnapshot(ctx, s, last.Pinned)
+	snap, err := pinnedSnapshot(ctx, at.store, last.Pinned)
 	switch {
 	case errors.As(err, new(*snapshot.DamagedError)):
 		res.Note(err.Error() + "; what is given up is named by id alone")
@@ -45,7 +40,7 @@ func Close(ctx context.Context, e *Env) (*report.Result, error) {
 	default:
 		lines = snap.Executions
 	}
-	run, err := window.Enter(ctx, s, last.Number, e.holder(window.ModeClose), e.Config.LockWait)
+	run, err := window.Enter(ctx, at.store, last.Number, e.holder(window.ModeClose), e.Config.LockWait)
 	if err != nil {
 		return nil, err
 	}

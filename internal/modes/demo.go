@@ -99,6 +99,7 @@ func (d *demo) step(ctx context.Context, command string, run func(context.Contex
 	env := *d.env
 	c := *d.env.Config
 	c.Hostname, c.APIKey, c.RestoreWorkspaces = d.url, config.NewSecret(dominosim.DefaultAPIKey), true
+	c.Settle = 2 * time.Second // without lag nothing hides for long
 	env.Config = &c
 	var err error
 	if env.Store, err = file.Open(d.dir); err != nil {

@@ -64,6 +64,7 @@ func (s *site) runContext(ctx context.Context, mode string, env ...string) (*rep
 	s.t.Helper()
 	environ := append([]string{"DOMINO_HOSTNAME=http://domino.example.com", "DOMINO_API_KEY=" + dominosim.DefaultAPIKey, "DMM_STORE=mem:"}, s.env...)
 	environ = append(environ, env...)
+	slices.Reverse(environ) // of two settings of one name the later holds
 	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
 	config.AddFlags(flags)
 	cfg, _, err := config.Load(environ, flags)

@@ -88,6 +88,70 @@ func Version(_ context.Context, e *Env) (*report.Result, error) {
 	return &report.Result{Mode: "version", Message: "dmm " + e.Version}, nil
 }
 
+// scene is what a mode finds when it begins.
+type scene struct {
+	res    *report.Result
+	client *domino.Client // may only read
+	domino domino.Deployment
+	store  store.Store
+	last   *window.Window // the newest window, nil if there is none
+}
+
+// open reports whether a maintenance is under way.
+func (s *scene) open() bool { return s.last != nil && !s.last.Closed() }
+
+// begin connects to Domino first, so that a wrong key touches nothing, then opens the
+// store and looks at its newest window.
+func (e *Env) begin(ctx context.Context, mode string) (*scene, error) {
+	client, dep, err := e.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s, err := e.beginOffline(ctx, mode)
+	if err != nil {
+		return nil, err
+	}
+	s.client, s.domino = client, dep
+	s.res.Domino, s.res.As = dep.URL+" "+dep.Version.Raw, dep.Principal.Name
+	return s, nil
+}
+
+// beginOffline is begin for modes that do not call Domino.
+func (e *Env) beginOffline(ctx context.Context, mode string) (*scene, error) {
+	st, err := e.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	last, err := window.Look(ctx, st)
+	if err != nil {
+		return nil, err
+	}
+	s := &scene{res: e.result(mode), store: st, last: last}
+	if s.open() {
+		s.res.Window, s.res.Snapshot = last.Name(), last.Pinned.Snapshot
+	}
+	return s, nil
+}
+
+// nothingOpen ends a mode that has an open window to work on and finds none. It tells a
+// store without an open window from one without any records, which is more likely a
+// mistyped prefix than a deployment that never had a snapshot.
+func (s *scene) nothingOpen(ctx context.Context, message string) (*report.Result, error) {
+	if s.last == nil {
+		ids, err := snapshot.List(ctx, s.store)
+		if err != nil {
+			return nil, err
+		}
+		if len(ids) == 0 {
+			return nil, fmt.Errorf("look for a maintenance: %w: the store answers and holds neither windows nor snapshots", snapshot.ErrNotFound)
+		}
+	} else {
+		s.res.Window, s.res.Phase = s.last.Name(), window.PhaseClosed
+	}
+	s.res.Message = message
+	return s.res, nil
+}
+
 func (e *Env) result(mode string) *report.Result {
 	return &report.Result{Schema: report.Schema, Mode: mode, Began: time.Now().UTC(), DryRun: e.Config.DryRun}
 }
@@ -124,10 +188,8 @@ func (e *Env) connect(ctx context.Context) (*domino.Client, domino.Deployment, e
 	dep, err := client.Identify(ctx)
 	for end := time.Now().Add(c.WaitReady); err != nil && notYetReady(err) && time.Now().Before(end); {
 		e.Log.Info("Domino does not answer yet", "error", err, "waiting until", end.UTC().Format(time.RFC3339))
-		select {
-		case <-ctx.Done():
-			return nil, dep, context.Cause(ctx)
-		case <-time.After(5 * time.Second):
+		if err := pause(ctx, 5*time.Second); err != nil {
+			return nil, dep, err
 		}
 		dep, err = client.Identify(ctx)
 	}

@@ -7,8 +7,6 @@ import (
 
 	"github.com/domino-maintenance-mode/dmm/internal/converge"
 	"github.com/domino-maintenance-mode/dmm/internal/report"
-	"github.com/domino-maintenance-mode/dmm/internal/snapshot"
-	"github.com/domino-maintenance-mode/dmm/internal/store"
 	"github.com/domino-maintenance-mode/dmm/internal/window"
 )
 
@@ -22,28 +20,18 @@ It also calls off a shutdown that is half done.`
 func Restore(ctx context.Context, e *Env) (*report.Result, error) {
 	ctx, cancel := e.bounded(ctx)
 	defer cancel()
-	res := e.result("restore")
-	client, dep, err := e.connect(ctx)
+	at, err := e.begin(ctx, "restore")
 	if err != nil {
 		return nil, err
 	}
-	res.Domino, res.As = dep.URL+" "+dep.Version.Raw, dep.Principal.Name
-	s, err := e.open(ctx)
-	if err != nil {
+	if !at.open() {
+		return at.nothingOpen(ctx, "Nothing to restore: no maintenance is open.")
+	}
+	res, last := at.res, at.last
+	if err := sameDeployment("window "+last.Name(), last.Pinned.Domino, at.domino.URL); err != nil {
 		return nil, err
 	}
-	last, err := window.Look(ctx, s)
-	if err != nil {
-		return nil, err
-	}
-	if last == nil || last.Closed() {
-		return nothingOpen(ctx, s, res, last, "Nothing to restore: no maintenance is open.")
-	}
-	res.Window, res.Snapshot = last.Name(), last.Pinned.Snapshot
-	if err := sameDeployment("window "+last.Name(), last.Pinned.Domino, dep.URL); err != nil {
-		return nil, err
-	}
-	snap, err := pinnedSnapshot(ctx, s, last.Pinned)
+	snap, err := pinnedSnapshot(ctx, at.store, last.Pinned)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +45,7 @@ func Restore(ctx context.Context, e *Env) (*report.Result, error) {
 		return res, nil
 	}
 
-	run, err := window.Enter(ctx, s, last.Number, e.holder(window.ModeRestore), e.Config.LockWait)
+	run, err := window.Enter(ctx, at.store, last.Number, e.holder(window.ModeRestore), e.Config.LockWait)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +53,7 @@ func Restore(ctx context.Context, e *Env) (*report.Result, error) {
 	ctx, done := run.Guard(ctx)
 	defer done()
 	balance := run.Account(snap.Executions)
-	err = e.engine(client, run, "starting").Execute(ctx, converge.PlanStart(balance, policy, run.ID(), settled))
+	err = e.engine(at.client, run, "starting").Execute(ctx, converge.PlanStart(balance, policy, run.ID(), settled))
 	if err == nil && len(balance.ToStart()) == 0 {
 		if err = run.Close(ctx, ""); err == nil {
 			concludeRestore(res, balance)
@@ -74,24 +62,6 @@ func Restore(ctx context.Context, e *Env) (*report.Result, error) {
 	}
 	concludeRestore(res, balance)
 	return res, e.finish(ctx, run, res, err)
-}
-
-// nothingOpen tells a store that has no open window from one that has no records at all,
-// which is more likely a mistyped prefix than a deployment that never had a snapshot.
-func nothingOpen(ctx context.Context, s store.Store, res *report.Result, last *window.Window, message string) (*report.Result, error) {
-	if last == nil {
-		ids, err := snapshot.List(ctx, s)
-		if err != nil {
-			return nil, err
-		}
-		if len(ids) == 0 {
-			return nil, fmt.Errorf("look for a maintenance: %w: the store answers and holds neither windows nor snapshots", snapshot.ErrNotFound)
-		}
-	} else {
-		res.Window, res.Phase = last.Name(), window.PhaseClosed
-	}
-	res.Message = message
-	return res, nil
 }
 
 func concludeRestore(res *report.Result, b *window.Balance) {

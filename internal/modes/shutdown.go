@@ -15,7 +15,6 @@ import (
 	"github.com/domino-maintenance-mode/dmm/internal/execution"
 	"github.com/domino-maintenance-mode/dmm/internal/report"
 	"github.com/domino-maintenance-mode/dmm/internal/snapshot"
-	"github.com/domino-maintenance-mode/dmm/internal/store"
 	"github.com/domino-maintenance-mode/dmm/internal/window"
 )
 
@@ -25,6 +24,20 @@ killed at any moment, the same command goes on where it was.
 
 An execution that its owner had stopped before dmm did is not touched, and restore will not
 start it.`
+
+// listLag is how far behind Domino's lists are taken to be at most: half of the settle
+// time, of which it is a part (40 of 80 s). What runs when a snapshot begins is in every
+// list after that; a shutdown that follows at once must look once more then.
+func (e *Env) listLag() time.Duration { return e.Config.Settle / 2 }
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(d):
+		return nil
+	}
+}
 
 // scans is how often shutdown looks again for what was started meanwhile.
 const scans = 5
@@ -36,48 +49,39 @@ const aheadOfUs = 5 * time.Minute
 func Shutdown(ctx context.Context, e *Env) (*report.Result, error) {
 	ctx, cancel := e.bounded(ctx)
 	defer cancel()
-	res := e.result("shutdown")
-	client, dep, err := e.connect(ctx)
+	at, err := e.begin(ctx, "shutdown")
 	if err != nil {
 		return nil, err
 	}
-	res.Domino, res.As = dep.URL+" "+dep.Version.Raw, dep.Principal.Name
-	s, err := e.open(ctx)
+	snap, err := e.snapshotFor(ctx, at)
 	if err != nil {
 		return nil, err
 	}
-	last, err := window.Look(ctx, s)
-	if err != nil {
-		return nil, err
-	}
-	snap, err := e.snapshotFor(ctx, s, last, dep)
-	if err != nil {
-		return nil, err
-	}
-	res.Snapshot = snap.ID
+	at.res.Snapshot = snap.ID
 	if e.Config.DryRun {
-		return e.previewShutdown(ctx, client, res, last, snap)
+		return e.previewShutdown(ctx, at, snap)
 	}
-	run, err := e.enterShutdown(ctx, s, last, snap)
+	run, err := e.enterShutdown(ctx, at, snap)
 	if err != nil {
 		return nil, err
 	}
 	ctx, done := run.Guard(ctx)
 	defer done()
-	err = e.bringDown(ctx, client, run, snap, res)
-	return res, e.finish(ctx, run, res, err)
+	err = e.bringDown(ctx, at, run, snap)
+	return at.res, e.finish(ctx, run, at.res, err)
 }
 
 // snapshotFor returns the snapshot to work from: the one that an open window has pinned,
 // or the one that the settings name, if it may open a window.
-func (e *Env) snapshotFor(ctx context.Context, s store.Store, last *window.Window, dep domino.Deployment) (*snapshot.Snapshot, error) {
-	if last == nil || last.Closed() {
-		snap, err := snapshot.Load(ctx, s, e.Config.Snapshot)
+func (e *Env) snapshotFor(ctx context.Context, at *scene) (*snapshot.Snapshot, error) {
+	if !at.open() {
+		snap, err := snapshot.Load(ctx, at.store, e.Config.Snapshot)
 		if err != nil {
 			return nil, err
 		}
-		return snap, e.mayOpen(snap, dep)
+		return snap, e.mayOpen(snap, at.domino)
 	}
+	last := at.last
 	if phase := window.Remaining(nil, last.Lines).Phase; phase == window.PhaseRestoring {
 		return nil, &Refusal{
 			Reason: fmt.Sprintf("window %s is being restored", last.Name()),
@@ -96,10 +100,10 @@ func (e *Env) snapshotFor(ctx context.Context, s store.Store, last *window.Windo
 			Next:   "go on with the filters that the window was opened with",
 		}
 	}
-	if err := sameDeployment("window "+last.Name(), last.Pinned.Domino, dep.URL); err != nil {
+	if err := sameDeployment("window "+last.Name(), last.Pinned.Domino, at.domino.URL); err != nil {
 		return nil, err
 	}
-	return pinnedSnapshot(ctx, s, last.Pinned)
+	return pinnedSnapshot(ctx, at.store, last.Pinned)
 }
 
 // mayOpen guards a new window against a snapshot that does not show what runs now.
@@ -135,24 +139,25 @@ func firstProblem(problems []execution.Problem) string {
 }
 
 // enterShutdown opens the next window, or goes on in the open one.
-func (e *Env) enterShutdown(ctx context.Context, s store.Store, last *window.Window, snap *snapshot.Snapshot) (*window.Run, error) {
+func (e *Env) enterShutdown(ctx context.Context, at *scene, snap *snapshot.Snapshot) (*window.Run, error) {
 	who := e.holder(window.ModeShutdown)
-	if last != nil && !last.Closed() {
-		return window.Enter(ctx, s, last.Number, who, e.Config.LockWait)
+	if at.open() {
+		return window.Enter(ctx, at.store, at.last.Number, who, e.Config.LockWait)
 	}
-	return window.OpenNext(ctx, s, last, window.Pinned{
+	return window.OpenNext(ctx, at.store, at.last, window.Pinned{
 		Snapshot: snap.ID, SHA256: snap.Data.SHA256, Domino: snap.Domino.URL, Filter: e.filter(), Lease: e.Config.Lease,
 	}, who)
 }
 
 // bringDown scans and stops until a scan finds nothing new.
-func (e *Env) bringDown(ctx context.Context, client *domino.Client, run *window.Run, snap *snapshot.Snapshot, res *report.Result) error {
+func (e *Env) bringDown(ctx context.Context, at *scene, run *window.Run, snap *snapshot.Snapshot) error {
+	res := at.res
 	settled := time.Now().Add(e.Config.Settle)
 	filter := run.Window().Pinned.Filter
 	balance := run.Account(snap.Executions)
 	defer func() { e.concludeShutdown(res, run, balance, filter) }()
-	engine := e.engine(client, run, "stopping")
-	drivers := execution.NewDrivers(client)
+	engine := e.engine(at.client, run, "stopping")
+	drivers := execution.NewDrivers(at.client)
 	for _, x := range snap.Executions {
 		if x.State == execution.Unknown {
 			e.Log.Warn("in a state that dmm does not know, will not be touched", "execution", x.String(), "domino", x.DominoState)
@@ -167,6 +172,14 @@ func (e *Env) bringDown(ctx context.Context, client *domino.Client, run *window.
 			e.Log.Warn("scan", "problem", p.String())
 		}
 		if scan > 0 && len(found.running) == 0 {
+			if hidden := time.Until(snap.From.Add(e.listLag())); hidden > 0 {
+				e.Log.Info("all is down; lists may still hide what was started right before the snapshot", "looking again in", hidden.Round(time.Second).String())
+				if err := pause(ctx, min(hidden, e.listLag())); err != nil {
+					return err
+				}
+				scan--
+				continue
+			}
 			return e.concludeScan(ctx, run, found, res)
 		}
 		if scan > scans {
@@ -288,14 +301,14 @@ func identity(res *report.Result, b *window.Balance) {
 }
 
 // previewShutdown prints the plan that a real run would execute.
-func (e *Env) previewShutdown(ctx context.Context, client *domino.Client, res *report.Result, last *window.Window, snap *snapshot.Snapshot) (*report.Result, error) {
+func (e *Env) previewShutdown(ctx context.Context, at *scene, snap *snapshot.Snapshot) (*report.Result, error) {
 	var journal []window.Line
-	filter := e.filter()
-	if last != nil && !last.Closed() {
-		journal, res.Window = last.Lines, last.Name()
+	res, filter := at.res, e.filter()
+	if at.open() {
+		journal = at.last.Lines
 	}
 	balance := window.Remaining(snap.Executions, journal)
-	found := scanFor(ctx, execution.NewDrivers(client), balance, filter)
+	found := scanFor(ctx, execution.NewDrivers(at.client), balance, filter)
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
 	}

@@ -28,20 +28,14 @@ var errWindowOpen = errors.New("a maintenance was opened meanwhile")
 
 // Snapshot records what runs.
 func Snapshot(ctx context.Context, e *Env) (*report.Result, error) {
-	res := e.result("snapshot")
-	client, dep, err := e.connect(ctx)
+	at, err := e.begin(ctx, "snapshot")
 	if err != nil {
 		return nil, err
 	}
-	res.Domino, res.As = dep.URL+" "+dep.Version.Raw, dep.Principal.Name
-	s, err := e.open(ctx)
-	if err != nil {
-		return nil, err
+	if at.open() {
+		return keptBy(at.res, at.last), nil
 	}
-	if open, err := openWindow(ctx, s); err != nil || open != nil {
-		return keptBy(res, open), err
-	}
-
+	res, client, dep, s := at.res, at.client, at.domino, at.store
 	drivers := execution.NewDrivers(client)
 	m := snapshot.Manifest{
 		ID: snapshot.NewID(res.Began), From: res.Began, TakenBy: dep.Principal.Name, Tool: e.Version,

@@ -14,20 +14,16 @@ nobody but the store and changes nothing.`
 
 // Status tells how far the newest window is.
 func Status(ctx context.Context, e *Env) (*report.Result, error) {
-	res := e.result("status")
-	s, err := e.open(ctx)
+	at, err := e.beginOffline(ctx, "status")
 	if err != nil {
 		return nil, err
 	}
-	w, err := window.Look(ctx, s)
-	if err != nil {
-		return nil, err
-	}
+	res, w := at.res, at.last
 	if w == nil {
-		return nothingOpen(ctx, s, res, nil, "No maintenance is open, and there has been none.")
+		return at.nothingOpen(ctx, "No maintenance is open, and there has been none.")
 	}
 	res.Window, res.Snapshot, res.Domino = w.Name(), w.Pinned.Snapshot, w.Pinned.Domino
-	snap, err := pinnedSnapshot(ctx, s, w.Pinned)
+	snap, err := pinnedSnapshot(ctx, at.store, w.Pinned)
 	if err != nil {
 		return nil, err
 	}
