@@ -40,7 +40,7 @@ func Close(ctx context.Context, e *Env) (*report.Result, error) {
 	default:
 		lines = snap.Executions
 	}
-	run, err := window.Enter(ctx, at.store, last.Number, e.holder(window.ModeClose), e.Config.LockWait)
+	run, err := e.enter(ctx, at, window.ModeClose)
 	if err != nil {
 		return nil, err
 	}

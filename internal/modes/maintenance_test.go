@@ -203,6 +203,11 @@ func (s *site) wantExactly(want map[dominosim.Key]dominosim.Run, stops, starts f
 		if _, ok := want[e.Key]; !ok && len(e.Calls) > 0 {
 			s.t.Errorf("%s %s did not run and was called: %+v", e.Kind, e.ID, e.Calls)
 		}
+		for _, c := range e.Calls {
+			if len(c.Unknown) > 0 && e.Kind != dominosim.KindScheduledJob { // unknown fields of a schedule are kept on purpose
+				s.t.Errorf("%s %s: %s sent %v, which this version of Domino does not read", e.Kind, e.ID, c.Op, c.Unknown)
+			}
+		}
 	}
 }
 

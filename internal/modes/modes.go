@@ -203,9 +203,18 @@ func (e *Env) connect(ctx context.Context) (*domino.Client, domino.Deployment, e
 	return client, dep, nil
 }
 
+// notYetReady reports whether an error is one that a Domino which is coming up may give.
+// /version asks for no credentials, so that a page in its place is the ingress's own.
 func notYetReady(err error) bool {
-	k := domino.KindOf(err)
-	return k == domino.KindNetwork || k == domino.KindUnavailable || k == domino.KindThrottled || k == domino.KindNoRoute
+	var e *domino.Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	switch e.Kind {
+	case domino.KindNetwork, domino.KindUnavailable, domino.KindThrottled, domino.KindNoRoute:
+		return true
+	}
+	return e.Kind == domino.KindCredentials && strings.HasSuffix(e.Path, "/version")
 }
 
 // open opens the store that the settings name.
@@ -249,6 +258,14 @@ func (e *Env) filter() execution.Filter {
 func (e *Env) holder(mode string) window.Holder {
 	host, _ := os.Hostname() // for people only
 	return window.NewHolder(mode, os.Getenv("POD_NAME"), host, os.Getpid(), e.Version)
+}
+
+// enter begins to work in the open window, after watching whether a run that holds it lives.
+func (e *Env) enter(ctx context.Context, at *scene, mode string) (*window.Run, error) {
+	if h := at.last.Holder(); h != nil {
+		e.Log.Info("the window is held; watching whether its run still lives", "holder", h.String(), "lease", at.last.Pinned.Lease.String())
+	}
+	return window.Enter(ctx, at.store, at.last.Number, e.holder(mode), e.Config.LockWait)
 }
 
 // engine drives executions through a client that asks the run before every call.

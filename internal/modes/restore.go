@@ -45,7 +45,7 @@ func Restore(ctx context.Context, e *Env) (*report.Result, error) {
 		return res, nil
 	}
 
-	run, err := window.Enter(ctx, at.store, last.Number, e.holder(window.ModeRestore), e.Config.LockWait)
+	run, err := e.enter(ctx, at, window.ModeRestore)
 	if err != nil {
 		return nil, err
 	}

@@ -140,13 +140,12 @@ func firstProblem(problems []execution.Problem) string {
 
 // enterShutdown opens the next window, or goes on in the open one.
 func (e *Env) enterShutdown(ctx context.Context, at *scene, snap *snapshot.Snapshot) (*window.Run, error) {
-	who := e.holder(window.ModeShutdown)
 	if at.open() {
-		return window.Enter(ctx, at.store, at.last.Number, who, e.Config.LockWait)
+		return e.enter(ctx, at, window.ModeShutdown)
 	}
 	return window.OpenNext(ctx, at.store, at.last, window.Pinned{
 		Snapshot: snap.ID, SHA256: snap.Data.SHA256, Domino: snap.Domino.URL, Filter: e.filter(), Lease: e.Config.Lease,
-	}, who)
+	}, e.holder(window.ModeShutdown))
 }
 
 // bringDown scans and stops until a scan finds nothing new.
