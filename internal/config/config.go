@@ -39,6 +39,7 @@ type Config struct {
 	DryRun   bool          `envconfig:"DMM_DRY_RUN" default:"false" group:"run" modes:"shutdown, restore" doc:"Make the plan, check it, print it, and change nothing."`
 	Deadline time.Duration `envconfig:"DMM_DEADLINE" default:"0" group:"run" modes:"shutdown, restore" doc:"Stop after this long, in a state from which the same command goes on. 0 means no limit. Set it below the activeDeadlineSeconds of a Job, which kills without asking."`
 	Reason   string        `envconfig:"DMM_REASON" group:"run" modes:"close" doc:"Why what is not back yet is given up. It is recorded in the window."`
+	Yes      bool          `envconfig:"DMM_YES" default:"false" group:"run" modes:"restore" doc:"Do what 'restore --from-snapshot' asks about: start what the snapshot shows, without a maintenance that stopped it."`
 
 	Hostname    string `envconfig:"DOMINO_HOSTNAME" group:"domino" modes:"that call Domino" doc:"URL of the deployment with its scheme, such as 'https://domino.example.com'. Required by modes that call Domino."`
 	APIKey      Secret `envconfig:"DOMINO_API_KEY" flag:"-" group:"domino" modes:"that call Domino" doc:"An administrator's API key. Give exactly one of DOMINO_API_KEY, DOMINO_API_KEY_FILE, DOMINO_TOKEN and DOMINO_TOKEN_FILE."`
@@ -63,6 +64,8 @@ type Config struct {
 	ExcludeProjects   []string      `envconfig:"DMM_EXCLUDE_PROJECTS" group:"touch" modes:"shutdown, restore" doc:"Not the executions of these projects, each as 'owner/name'."`
 	ExcludeOwners     []string      `envconfig:"DMM_EXCLUDE_OWNERS" group:"touch" modes:"shutdown, restore" doc:"Not the executions of these users."`
 	Exclude           []string      `envconfig:"DMM_EXCLUDE" group:"touch" modes:"shutdown, restore" doc:"Not these executions, by id."`
+	RestoreFrom       string        `envconfig:"DMM_RESTORE_FROM" flag:"from-snapshot" group:"touch" modes:"restore" doc:"Restore from this snapshot without the maintenance it was taken for, as after a deployment was rebuilt: start what it shows running and what does not run now. Asks for DMM_YES."`
+	GiveUp            bool          `envconfig:"DMM_GIVE_UP" default:"false" group:"touch" modes:"restore" doc:"Give up what fails to start, so that the window closes. It is listed, and recorded in the window."`
 	RestoreWorkspaces bool          `envconfig:"DMM_RESTORE_WORKSPACES" default:"false" group:"touch" modes:"restore" doc:"Start workspaces again too. Otherwise they are left to their owners, and the report says so."`
 
 	Concurrency      int           `envconfig:"DMM_CONCURRENCY" default:"16" group:"pace" modes:"that call Domino" doc:"The most requests to Domino under way at once. It goes below this by itself while Domino is slow."`

@@ -128,16 +128,25 @@ func (v *validation) words() {
 			}
 		}
 	}
-	if m := snapshotID.FindStringSubmatch(v.Snapshot); v.Snapshot != "latest" {
-		if m == nil {
-			v.add("DMM_SNAPSHOT", "give latest, or an id such as 20260922-190227-k3f9", "%s is not the id of a snapshot", quote(v.Snapshot))
-		} else if _, err := time.Parse("20060102-150405", m[1]); err != nil {
-			v.add("DMM_SNAPSHOT", "give latest, or an id such as 20260922-190227-k3f9", "%s begins with a time that does not exist", quote(v.Snapshot))
-		}
-	}
+	v.snapshotID("DMM_SNAPSHOT", v.Snapshot)
+	v.snapshotID("DMM_RESTORE_FROM", v.RestoreFrom)
 	_, port, err := net.SplitHostPort(v.Listen)
 	if n, e := strconv.Atoi(port); err != nil || e != nil || n < 0 || n > 65535 {
 		v.add("DMM_LISTEN", "give host:port, such as 127.0.0.1:8080, or :8080 for every address of this machine", "%s is not an address to serve on", quote(v.Listen))
+	}
+}
+
+// snapshotID checks a setting that names a snapshot.
+func (v *validation) snapshotID(variable, id string) {
+	const hint = "give latest, or an id such as 20260922-190227-k3f9"
+	if id == "" || id == "latest" {
+		return
+	}
+	m := snapshotID.FindStringSubmatch(id)
+	if m == nil {
+		v.add(variable, hint, "%s is not the id of a snapshot", quote(id))
+	} else if _, err := time.Parse("20060102-150405", m[1]); err != nil {
+		v.add(variable, hint, "%s begins with a time that does not exist", quote(id))
 	}
 }
 

@@ -45,10 +45,7 @@ func Close(ctx context.Context, e *Env) (*report.Result, error) {
 		return nil, err
 	}
 	balance := run.Account(lines)
-	var events []window.Line
-	for _, it := range balance.ToStart() {
-		events = append(events, window.OutcomeOf(window.Left, window.Start, it.Key(), "", "given up: "+e.Config.Reason, 0))
-	}
+	events := giveUp(balance, (*window.Item).Owed, e.Config.Reason)
 	if err := run.Close(ctx, e.Config.Reason, events...); err != nil {
 		return nil, err
 	}

@@ -540,3 +540,79 @@ func (s *site) anyOf(runs map[dominosim.Key]dominosim.Run, kind string) dominosi
 	s.t.Fatalf("no %s", kind)
 	return dominosim.Key{}
 }
+
+func TestGiveUpClosesTheWindowOverWhatFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, small(), "DMM_RESTORE_WORKSPACES=true")
+		ran := s.running()
+		s.must(0, "snapshot")
+		s.must(0, "shutdown")
+		app := s.anyOf(ran, dominosim.KindApp)
+		s.sim.AddFault(dominosim.Fault{Path: startApp, Object: app.ID, Kind: dominosim.FaultStatus, Status: 400, Body: `{"message":"no such tier"}`, Times: -1})
+		res := s.must(0, "restore", "DMM_GIVE_UP=true")
+		for _, e := range res.Executions {
+			if e.ID == app.ID && (e.Outcome != "left" || !strings.Contains(e.Reason, "no such tier")) {
+				t.Errorf("restore says %s of it: %q, want left, with why it failed", e.Outcome, e.Reason)
+			}
+		}
+		if res.Phase != window.PhaseClosed {
+			t.Errorf("the window is %s, want closed", res.Phase)
+		}
+		delete(ran, app)
+		s.wantSame(ran)
+	})
+}
+
+func TestARebuiltDeploymentIsRestoredFromASnapshot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, small(), "DMM_RESTORE_WORKSPACES=true")
+		ran := s.running()
+		id := s.must(0, "snapshot").Snapshot
+		// Nothing was shut down by dmm: apps are down because the deployment was rebuilt.
+		down := map[dominosim.Key]bool{}
+		for k := range ran {
+			if k.Kind == dominosim.KindApp {
+				down[k] = true
+				if err := s.sim.OwnerStopApp(k.ID); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		time.Sleep(time.Minute)
+		res, err := s.run("restore", "DMM_RESTORE_FROM="+id)
+		if err != nil || res.Code != 4 || len(s.sim.Ledger().Writes()) > 0 {
+			t.Fatalf("restore --from-snapshot without --yes: code %d, error %v, %d writes; want 4 and none", res.Code, err, len(s.sim.Ledger().Writes()))
+		}
+		s.must(0, "restore", "DMM_RESTORE_FROM="+id, "DMM_YES=true")
+		s.wantSame(ran)
+		s.wantExactly(ran, func(dominosim.Key) int { return 0 }, func(k dominosim.Key) int {
+			if down[k] {
+				return 1
+			}
+			return 0
+		})
+	})
+}
+
+func TestARestoreFromASnapshotGoesOnWhereItWas(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, small(), "DMM_RESTORE_WORKSPACES=true")
+		ran := s.running()
+		id := s.must(0, "snapshot").Snapshot
+		for k := range ran {
+			if k.Kind == dominosim.KindApp {
+				if err := s.sim.OwnerStopApp(k.ID); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		time.Sleep(time.Minute)
+		s.interrupted(time.Second, "restore", "DMM_RESTORE_FROM="+id, "DMM_YES=true")
+		if _, err := s.run("shutdown"); modes.Classify(err) != modes.FaultRefused {
+			t.Errorf("shutdown while a snapshot is being restored: %v, want a refusal", err)
+		}
+		s.must(0, "restore") // it needs no further arguments
+		s.wantSame(ran)
+		s.wantAtMostOnce()
+	})
+}

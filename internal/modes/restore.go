@@ -7,6 +7,7 @@ import (
 
 	"github.com/domino-maintenance-mode/dmm/internal/converge"
 	"github.com/domino-maintenance-mode/dmm/internal/report"
+	"github.com/domino-maintenance-mode/dmm/internal/snapshot"
 	"github.com/domino-maintenance-mode/dmm/internal/window"
 )
 
@@ -14,7 +15,9 @@ const restoreLong = `Starts again what shutdown has stopped, and nothing else: m
 workspaces if asked to, schedules last. What its owner had stopped stays stopped. Killed at
 any moment, the same command goes on where it was; run again, it tries what failed.
 
-It also calls off a shutdown that is half done.`
+It also calls off a shutdown that is half done. --give-up settles what fails, so that the
+window closes. --from-snapshot ID --yes restores a snapshot without its maintenance, as after
+a deployment was rebuilt.`
 
 // Restore starts again what the open window has stopped.
 func Restore(ctx context.Context, e *Env) (*report.Result, error) {
@@ -24,44 +27,125 @@ func Restore(ctx context.Context, e *Env) (*report.Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if from := e.Config.RestoreFrom; from != "" {
+		return e.restoreFrom(ctx, at, from)
+	}
 	if !at.open() {
 		return at.nothingOpen(ctx, "Nothing to restore: no maintenance is open.")
 	}
-	res, last := at.res, at.last
-	if err := sameDeployment("window "+last.Name(), last.Pinned.Domino, at.domino.URL); err != nil {
-		return nil, err
+	last := at.last
+	if !last.Pinned.FromSnapshot { // a deployment that was rebuilt may have moved
+		if err := sameDeployment("window "+last.Name(), last.Pinned.Domino, at.domino.URL); err != nil {
+			return nil, err
+		}
 	}
 	snap, err := pinnedSnapshot(ctx, at.store, last.Pinned)
 	if err != nil {
 		return nil, err
 	}
-	policy := converge.Policy{Filter: e.filter(), Workspaces: e.Config.RestoreWorkspaces}
 	if e.Config.DryRun {
-		balance := window.Remaining(snap.Executions, last.Lines)
-		preview(res, balance, converge.PlanStart(balance, policy, "", time.Now().Add(e.Config.Settle)))
-		identity(res, balance)
-		res.Message = fmt.Sprintf("Dry run, nothing was touched: restore has %s to bring back.", plural(len(balance.ToStart()), "execution"))
-		res.Next = "dmm restore"
-		return res, nil
+		return e.previewRestore(at, window.Remaining(snap.Executions, last.Lines)), nil
 	}
-
 	run, err := e.enter(ctx, at, window.ModeRestore)
 	if err != nil {
 		return nil, err
 	}
+	return e.bringBack(ctx, at, run, snap)
+}
+
+// bringBack starts what the window owes, and closes it when nothing is owed any more.
+func (e *Env) bringBack(ctx context.Context, at *scene, run *window.Run, snap *snapshot.Snapshot) (*report.Result, error) {
 	settled := time.Now().Add(e.Config.Settle)
 	ctx, done := run.Guard(ctx)
 	defer done()
 	balance := run.Account(snap.Executions)
-	err = e.engine(at.client, run, "starting").Execute(ctx, converge.PlanStart(balance, policy, run.ID(), settled))
-	if err == nil && len(balance.ToStart()) == 0 {
-		if err = run.Close(ctx, ""); err == nil {
-			concludeRestore(res, balance)
-			return res, nil
+	plan := converge.PlanStart(balance, e.policy(), run.ID(), settled)
+	err := e.engine(at.client, run, "starting").Execute(ctx, plan)
+	var givenUp []window.Line
+	if err == nil && e.Config.GiveUp {
+		givenUp = giveUp(balance, (*window.Item).StartFailed, "restore --give-up")
+	}
+	if err == nil && len(balance.ToStart()) == len(givenUp) {
+		if err = run.Close(ctx, "", givenUp...); err == nil {
+			concludeRestore(at.res, balance)
+			return at.res, nil
+		}
+	} else if err == nil {
+		err = run.Append(ctx, givenUp...)
+	}
+	concludeRestore(at.res, balance)
+	return at.res, e.finish(ctx, run, at.res, err)
+}
+
+func (e *Env) policy() converge.Policy {
+	return converge.Policy{Filter: e.filter(), Workspaces: e.Config.RestoreWorkspaces}
+}
+
+// giveUp settles what is owed and meets a condition.
+func giveUp(b *window.Balance, which func(*window.Item) bool, why string) []window.Line {
+	var lines []window.Line
+	for _, it := range b.ToStart() {
+		if which(it) {
+			reason := "given up: " + why
+			if it.Start.Reason != "" {
+				reason += "; before that: " + it.Start.Reason
+			}
+			lines = append(lines, window.OutcomeOf(window.Left, window.Start, it.Key(), it.Start.Instance, reason, 0))
 		}
 	}
-	concludeRestore(res, balance)
-	return res, e.finish(ctx, run, res, err)
+	return lines
+}
+
+// restoreFrom restores a snapshot without its window, in a window of its own.
+func (e *Env) restoreFrom(ctx context.Context, at *scene, id string) (*report.Result, error) {
+	snap, err := snapshot.Load(ctx, at.store, id)
+	if err != nil {
+		return nil, err
+	}
+	if at.open() && !(at.last.Pinned.FromSnapshot && at.last.Pinned.Snapshot == snap.ID) {
+		return nil, &Refusal{
+			Reason: fmt.Sprintf("window %s is open and keeps to snapshot %s", at.last.Name(), at.last.Pinned.Snapshot),
+			Next:   "dmm restore, to finish it, or dmm close --reason '...', to give up what is not back; then this again",
+		}
+	}
+	at.res.Snapshot = snap.ID
+	if sameDeployment("", snap.Domino.URL, at.domino.URL) != nil {
+		at.res.Note(fmt.Sprintf("the snapshot was taken of %s, and this is %s", snap.Domino.URL, at.domino.URL))
+	}
+	if at.open() {
+		run, err := e.enter(ctx, at, window.ModeRestore)
+		if err != nil {
+			return nil, err
+		}
+		return e.bringBack(ctx, at, run, snap)
+	}
+	pinned := window.Pinned{
+		Snapshot: snap.ID, SHA256: snap.Data.SHA256, Domino: snap.Domino.URL, Lease: e.Config.Lease, FromSnapshot: true,
+	}
+	if e.Config.DryRun || !e.Config.Yes {
+		res := e.previewRestore(at, window.Remaining(snap.Executions, []window.Line{{Event: window.Open, Window: &pinned}}))
+		if !e.Config.DryRun {
+			res.Code = 4
+			res.Message = fmt.Sprintf("Refused: no maintenance stopped the %s above; their owners may have.", plural(len(res.Executions), "execution"))
+			res.Next = fmt.Sprintf("dmm restore --from-snapshot %s --yes, to start those of them that do not run", snap.ID)
+		}
+		return res, nil
+	}
+	run, err := window.OpenNext(ctx, at.store, at.last, pinned, e.holder(window.ModeRestore))
+	if err != nil {
+		return nil, err
+	}
+	at.res.Window = run.Window().Name()
+	return e.bringBack(ctx, at, run, snap)
+}
+
+// previewRestore prints the plan that a real run would execute.
+func (e *Env) previewRestore(at *scene, balance *window.Balance) *report.Result {
+	preview(at.res, balance, converge.PlanStart(balance, e.policy(), "", time.Now().Add(e.Config.Settle)))
+	identity(at.res, balance)
+	at.res.Message = fmt.Sprintf("Dry run, nothing was touched: restore has %s to bring back.", plural(len(balance.ToStart()), "execution"))
+	at.res.Next = "dmm restore"
+	return at.res
 }
 
 func concludeRestore(res *report.Result, b *window.Balance) {

@@ -47,6 +47,7 @@ func (a Attempt) Settled() bool {
 type Item struct {
 	execution.Execution      // its latest line
 	Supplement          bool // the line came after the snapshot
+	Claimed             bool // owed without having been stopped: the window restores a snapshot
 	Stop, Start         Attempt
 }
 
@@ -55,10 +56,15 @@ func (it *Item) Wanted() bool { return it.State.Up() || it.Supplement }
 
 // Ours reports whether dmm has taken on to bring it back: it has a stop intent, and it
 // did not turn out that its owner had stopped it.
-func (it *Item) Ours() bool { return it.Stop.Intents > 0 && it.Stop.Outcome != NotOurs }
+func (it *Item) Ours() bool {
+	return it.Claimed || it.Stop.Intents > 0 && it.Stop.Outcome != NotOurs
+}
 
 // Owed reports whether it is ours and not yet back, nor settled otherwise.
 func (it *Item) Owed() bool { return it.Ours() && !it.Start.Settled() }
+
+// StartFailed reports whether the last attempt to start it failed.
+func (it *Item) StartFailed() bool { return it.Start.Outcome == Failed }
 
 // InDoubt reports whether a call may be on its way for which the journal has no sure
 // answer, seen by a run that has no answer of its own. A failed attempt is one: what
@@ -115,7 +121,11 @@ func (b *Balance) item(k execution.Key) *Item {
 func (b *Balance) Apply(lines ...Line) {
 	for _, l := range lines {
 		switch l.Event {
-		case Open, Heartbeat:
+		case Heartbeat:
+		case Open:
+			for _, it := range b.items {
+				it.Claimed = l.Window.FromSnapshot && it.State.Up()
+			}
 		case Begin:
 			b.mode = l.Holder.Mode
 			switch {

@@ -257,6 +257,8 @@ type Pinned struct {
 	Domino   string           `json:"domino"`   // URL of the deployment
 	Filter   execution.Filter `json:"filter,omitzero"`
 	Lease    time.Duration    `json:"lease"` // nanoseconds
+	// FromSnapshot: this window stopped nothing. What its snapshot shows running is owed.
+	FromSnapshot bool `json:"fromSnapshot,omitempty"`
 }
 
 // Holder says who a run is, for people who must find it.
