@@ -204,7 +204,7 @@ func TestRootIsGone(t *testing.T) {
 		"create": d.Put(t.Context(), "a/b", nil, ifAbsent),
 		"delete": d.Delete(t.Context(), "a/b"),
 	} {
-		if err == nil || errors.Is(err, store.ErrNotFound) || !strings.Contains(err.Error(), root) {
+		if err == nil || errors.Is(err, store.ErrNotFound) || !strings.Contains(err.Error(), "the folder "+root) {
 			t.Errorf("%s = %v, want an error that names the folder", op, err)
 		}
 	}

@@ -2,7 +2,6 @@ package s3
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -28,7 +27,8 @@ type patientClient struct {
 	timeouts
 }
 
-// stalledError is not the context's error: whoever called has not given up.
+// stalledError is the cause that net/http reports for a request we cancelled. It is not the context's error:
+// whoever called has not given up.
 type stalledError struct{ after time.Duration }
 
 func (e *stalledError) Error() string { return fmt.Sprintf("no answer for %v", e.after) }
@@ -43,26 +43,15 @@ func (c *patientClient) Do(r *http.Request) (*http.Response, error) {
 	resp, err := c.HTTPClient.Do(r.WithContext(ctx))
 	timer.Stop()
 	if err != nil {
-		err = stalled(ctx, err)
 		cancel(nil)
 		return nil, err
 	}
-	resp.Body = &patientBody{ReadCloser: resp.Body, ctx: ctx, cancel: cancel, stall: c.stall}
+	resp.Body = &patientBody{ReadCloser: resp.Body, cancel: cancel, stall: c.stall}
 	return resp, nil
-}
-
-// stalled gives the reason for which we gave up, or err if we did not.
-func stalled(ctx context.Context, err error) error {
-	var s *stalledError
-	if errors.As(context.Cause(ctx), &s) {
-		return s
-	}
-	return err
 }
 
 type patientBody struct {
 	io.ReadCloser
-	ctx    context.Context
 	cancel context.CancelCauseFunc
 	stall  time.Duration
 }
@@ -71,9 +60,6 @@ func (b *patientBody) Read(p []byte) (int, error) {
 	timer := time.AfterFunc(b.stall, func() { b.cancel(&stalledError{b.stall}) })
 	n, err := b.ReadCloser.Read(p)
 	timer.Stop()
-	if err != nil && !errors.Is(err, io.EOF) {
-		err = stalled(b.ctx, err)
-	}
 	return n, err
 }
 

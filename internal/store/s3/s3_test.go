@@ -574,6 +574,30 @@ func TestSilentServer(t *testing.T) {
 	}
 }
 
+func TestSilentBodies(t *testing.T) {
+	gone := make(chan struct{})
+	s := serve(t, func(w http.ResponseWriter, c call) {
+		w.Header().Set("ETag", `"1"`)
+		w.Header().Set("Content-Length", "10")
+		w.Header().Set("Content-Range", "bytes 0-9/10")
+		w.(http.Flusher).Flush()
+		select {
+		case <-c.Context().Done():
+		case <-gone:
+		}
+	})
+	defer close(gone)
+	b, err := open(t.Context(), Options{Bucket: "backups", Endpoint: s.URL}, timeouts{answer: 10 * time.Second, stall: 20 * time.Millisecond}, time.Millisecond)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = store.ReadAll(t.Context(), b, "k", 1<<20)
+	var silent *stalledError
+	if !errors.As(err, &silent) || errors.Is(err, context.Canceled) {
+		t.Errorf("ReadAll = %v, want to hear that the server is silent", err)
+	}
+}
+
 func TestListings(t *testing.T) {
 	page := func(token string, keys ...string) string {
 		var b strings.Builder

@@ -1,0 +1,63 @@
+# dmm: what a developer types. build, test and demo need Go and git, and nothing else.
+
+SHELL := /bin/bash -o pipefail
+GO    ?= go
+cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/dmm
+
+version := $(or $(shell git describe --tags --always --dirty 2>/dev/null),unknown)
+image   ?= dmm:$(version)
+
+# The linters, pinned in scripts/tools/go.sum and built once for each state of that file and of Go.
+tools := $(cache)/tools-$(shell { cat scripts/tools/go.mod scripts/tools/go.sum; $(GO) version; } | git hash-object --stdin | cut -c1-16)
+
+# The race detector needs C. FLAGS is for whoever calls make: make test FLAGS='-run TestCreate -v'
+cc   := $(shell command -v "$$($(GO) env CC)" 2>/dev/null)
+race := $(and $(cc),-race)
+FLAGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help build test test-servers lint bench demo generate image clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## ./bin/dmm, static
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(version)' -o bin/dmm ./cmd/dmm
+
+test: ## all tests; with the race detector where there is a C compiler
+	@CGO_ENABLED=$(if $(race),1,0) $(GO) test $(race) -timeout 30m $(FLAGS) ./... || { \
+		echo 'FAILED ($(if $(race),with,without) the race detector)' >&2; exit 1; }
+	@echo '$(if $(race),race detector: on,race detector: OFF, no C compiler found (CC=$(shell $(GO) env CC)))'
+
+test-servers: ## the tests that need a real server: MinIO, built and started by the script
+	scripts/test-servers $(FLAGS)
+
+lint: $(tools)/.done ## gofmt, go vet, staticcheck, golangci-lint (import rules too)
+	@rc=0; \
+	unformatted=$$(gofmt -l .) && [[ -z $$unformatted ]] || { echo "gofmt -w is needed on:" $$unformatted; rc=1; }; \
+	$(GO) vet ./... || rc=1; \
+	$(tools)/staticcheck ./... || rc=1; \
+	$(tools)/golangci-lint run ./... || rc=1; \
+	exit $$rc
+
+$(tools)/.done:
+	@echo 'building the linters into $(tools) (once, takes minutes)' >&2
+	@mkdir -p $(tools)
+	cd scripts/tools && CGO_ENABLED=0 $(GO) build -trimpath -o $(tools)/ \
+		github.com/golangci/golangci-lint/v2/cmd/golangci-lint honnef.co/go/tools/cmd/staticcheck
+	@touch $@
+
+bench: ## benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem $(FLAGS) ./...
+
+demo: build ## a whole maintenance of a simulated Domino
+	./bin/dmm demo
+
+generate: ## docs/reference.md and whatever else is made from the code
+	$(GO) generate ./...
+
+image: ## container image
+	docker build --build-arg VERSION=$(version) --tag $(image) .
+
+clean: ## what the targets above have made here
+	rm -rf bin

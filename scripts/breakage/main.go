@@ -1,0 +1,164 @@
+// Command breakage breaks each safety of dmm on purpose, one at a time, and shows which
+// tests notice. A proof that cannot fail proves nothing.
+//
+// A breakage replaces one piece of source text by another in a build overlay: nothing on
+// disk changes, and the product holds no switch that could disable a safety. It is an
+// error if the text is not there any more, so that this table cannot go stale unseen.
+//
+//	go run ./scripts/breakage [name ...]
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+type breakage struct {
+	name     string // what is left out
+	file     string
+	old, new string
+}
+
+var breakages = []breakage{
+	{"the intent before a call", "internal/converge/engine.go",
+		"lines = append(lines, window.IntentOf(x.goal, t.seen, t.calls))", "_ = window.IntentOf"},
+	{"the fence", "internal/window/run.go",
+		"err == nil && !bytes.Equal(there, body)", "err == nil && !bytes.Equal(there, body) && false"},
+	{"the age of an append counted from before it was sent", "internal/window/run.go",
+		"r.sent, r.pending = sent, nil", "r.sent, r.pending = time.Now(), nil"},
+	{"the check at the socket", "internal/window/run.go",
+		"r.age() < r.lease*2/3", "true"},
+	{"the lease before a takeover", "internal/window/window.go",
+		"h = l.Holder\n", "h = nil\n"},
+	{"the settle time after a lost answer", "internal/converge/engine.go",
+		"t.notBefore = time.Now().Add(x.Limits.Settle)", "t.notBefore = time.Now()"},
+	{"the settle time of what shutdown finds in doubt", "internal/modes/shutdown.go",
+		"settled := time.Now().Add(e.Config.Settle)", "settled := time.Now()"},
+	{"the settle time of what restore finds in doubt", "internal/modes/restore.go",
+		"settled := time.Now().Add(e.Config.Settle)", "settled := time.Now()"},
+	{"a failed attempt as a doubt", "internal/window/balance.go",
+		"a.Open = a.Open && l.Event == Failed", "a.Open = false"},
+	{"the instance that shows a start has taken effect", "internal/converge/task.go",
+		`case now.Instance != "" && t.before != "":`, `case false:`},
+	{"the refused stop that makes it not ours", "internal/converge/engine.go",
+		`event, why := window.NotOurs, "it was stopped before dmm stopped it"`, `event, why := window.Done, ""`},
+	{"the look that makes it not ours", "internal/converge/task.go",
+		`return outcome(window.NotOurs, "it was stopped before`, `return outcome(window.Done, "it was stopped before`},
+	{"the comparison before the stop", "internal/converge/task.go",
+		"case t.other(now):", "case false:"},
+	{"the scan for what was started meanwhile", "internal/modes/shutdown.go",
+		"if scan > 0 && len(found.running) == 0 {", "if scan > 0 {"},
+	{"the scan that waits until nothing can be hidden", "internal/modes/shutdown.go",
+		"hidden > 0 {", "hidden > time.Hour {"},
+	{"the second look before the manifest", "internal/modes/snapshot.go",
+		"if open != nil {\n\t\t\treturn errWindowOpen", "if open != nil && false {\n\t\t\treturn errWindowOpen"},
+	{"the probe of the store", "internal/window/run.go",
+		"if second == nil {", "if false {"},
+	{"the read that confirms what a list says", "internal/modes/shutdown.go",
+		"case now.State.Up():\n", "default:\n"},
+}
+
+// suites are the packages whose tests must notice. The sampled matrix is among them.
+var suites = []string{"./internal/window", "./internal/converge", "./internal/execution", "./internal/snapshot", "./internal/modes"}
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "breakage:", err)
+		os.Exit(1)
+	}
+}
+
+func run(names []string) error {
+	dir, err := os.MkdirTemp("", "breakage-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	// What fails unbroken proves nothing.
+	if failed, err := (breakage{name: "nothing", file: breakages[0].file}).test(dir); err != nil || len(failed) > 0 {
+		return fmt.Errorf("the tests fail before anything is broken: %v %w", failed, err)
+	}
+	unnoticed := 0
+	for _, b := range breakages {
+		if len(names) > 0 && !slices.ContainsFunc(names, func(n string) bool { return strings.Contains(b.name, n) }) {
+			continue
+		}
+		began := time.Now()
+		failed, err := b.test(dir)
+		if err != nil {
+			return fmt.Errorf("%s: %w", b.name, err)
+		}
+		if len(failed) == 0 {
+			unnoticed++
+			fmt.Printf("NOT NOTICED  without %s\n", b.name)
+			continue
+		}
+		fmt.Printf("noticed      without %s (%s)\n", b.name, time.Since(began).Round(time.Second))
+		for i, f := range failed {
+			if i == 5 {
+				fmt.Printf("               and %d more\n", len(failed)-i)
+				break
+			}
+			fmt.Printf("               %s\n", f)
+		}
+	}
+	if unnoticed > 0 {
+		return fmt.Errorf("%d safeties can be left out without any test noticing", unnoticed)
+	}
+	return nil
+}
+
+// test runs the suites over a build without the safety, and returns the tests that fail.
+func (b breakage) test(dir string) ([]string, error) {
+	source, err := os.ReadFile(b.file)
+	if err != nil {
+		return nil, err
+	}
+	if n := bytes.Count(source, []byte(b.old)); n != 1 && b.old != "" {
+		return nil, fmt.Errorf("%s holds %q %d times, want once: this table is out of date", b.file, b.old, n)
+	}
+	broken := filepath.Join(dir, "broken.go")
+	if b.old != "" {
+		source = bytes.Replace(source, []byte(b.old), []byte(b.new), 1)
+	}
+	if err := os.WriteFile(broken, source, 0o600); err != nil {
+		return nil, err
+	}
+	path, err := filepath.Abs(b.file)
+	if err != nil {
+		return nil, err
+	}
+	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{path: broken}})
+	if err != nil {
+		return nil, err
+	}
+	overlayFile := filepath.Join(dir, "overlay.json")
+	if err := os.WriteFile(overlayFile, overlay, 0o600); err != nil {
+		return nil, err
+	}
+	if out, err := exec.Command("go", "build", "-overlay", overlayFile, "./...").CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("it does not compile any more: %s", out)
+	}
+	cmd := exec.Command("go", append([]string{"test", "-overlay", overlayFile, "-vet=off", "-json", "-timeout", "5m"}, suites...)...)
+	out, _ := cmd.Output() // that it fails is what is wanted
+	var failed []string
+	for s := bufio.NewScanner(bytes.NewReader(out)); s.Scan(); {
+		var e struct{ Action, Package, Test string }
+		if json.Unmarshal(s.Bytes(), &e) == nil && e.Action == "fail" && e.Test != "" {
+			failed = append(failed, filepath.Base(e.Package)+"."+e.Test)
+		}
+	}
+	// A parent fails with its subtests: name the subtests alone.
+	failed = slices.DeleteFunc(failed, func(f string) bool {
+		return slices.ContainsFunc(failed, func(g string) bool { return strings.HasPrefix(g, f+"/") })
+	})
+	return failed, nil
+}
