@@ -1,0 +1,69 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/domino-maintenance-mode/dmm/internal/config"
+	"github.com/domino-maintenance-mode/dmm/internal/modes"
+)
+
+//go:generate go test . -run ^TestReference$ -update
+
+var update = flag.Bool("update", false, "write docs/reference.md instead of comparing with it")
+
+const referenceFile = "../../docs/reference.md"
+
+// TestReference keeps docs/reference.md true: it is made from the settings, the modes and the exit codes that are
+// compiled into dmm, and from nothing else.
+func TestReference(t *testing.T) {
+	want := config.Reference(modesSection(), exitsSection())
+	if *update {
+		if err := os.WriteFile(referenceFile, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	got, err := os.ReadFile(referenceFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, string(got)); diff != "" {
+		t.Errorf("docs/reference.md is not what the code says; run go test ./cmd/dmm -run TestReference -update (-code +file):\n%s", diff)
+	}
+}
+
+func modesSection() string {
+	var b strings.Builder
+	b.WriteString("## Modes\n\nWhat `dmm MODE` and `DMM_MODE=MODE` can be. `dmm help MODE` says more.\n\n")
+	b.WriteString("| mode | what it does | calls Domino | needs a store |\n| --- | --- | --- | --- |\n")
+	for _, m := range modes.All() {
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", m.Name, cell(m.Short), yes(m.Needs.Domino), yes(m.Needs.Store))
+	}
+	return b.String()
+}
+
+func exitsSection() string {
+	var b strings.Builder
+	b.WriteString("## Exit codes\n\nThey are an API: the last column is what a Job's pod failure policy may rely on.\n\n")
+	b.WriteString("| code | meaning | try the same command again |\n| --- | --- | --- |\n")
+	for _, e := range exits {
+		fmt.Fprintf(&b, "| %d | %s | %s |\n", e.code, cell(e.meaning), cell(e.retry))
+	}
+	return b.String()
+}
+
+func yes(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
+
+// cell is text in a cell of a Markdown table.
+func cell(text string) string { return strings.ReplaceAll(text, "|", `\|`) }
