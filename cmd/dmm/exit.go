@@ -1,9 +1,6 @@
 package main
 
-import (
-	"github.com/domino-maintenance-mode/dmm/internal/modes"
-	"github.com/domino-maintenance-mode/dmm/internal/report"
-)
+import "github.com/domino-maintenance-mode/dmm/internal/modes"
 
 // The exit codes are an API: the chart's pod failure policy and people's scripts rely on
 // them. This table is their only place.
@@ -36,7 +33,7 @@ var exits = []struct {
 }
 
 // exitCode maps what a mode returned to its exit code.
-func exitCode(res *report.Result, err error) int {
+func exitCode(res *modes.Result, err error) int {
 	if err == nil {
 		if res == nil {
 			return exitDone
@@ -61,9 +58,9 @@ func exitCode(res *report.Result, err error) int {
 }
 
 // conclude makes one result of what a mode returned: what it found, and why it ended.
-func conclude(mode string, res *report.Result, err error) *report.Result {
+func conclude(mode string, res *modes.Result, err error) *modes.Result {
 	if res == nil {
-		res = &report.Result{Schema: report.Schema, Mode: mode}
+		res = modes.NewResult(mode)
 	}
 	res.Code = exitCode(res, err)
 	if err != nil {

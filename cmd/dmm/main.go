@@ -95,7 +95,7 @@ DOMINO_HOSTNAME. DMM_MODE names the mode where no argument does.`,
 Modes:{{range .Commands}}{{if .IsAvailableCommand}}
   {{rpad .Name 11}}{{.Short}}{{end}}{{end}}
 
-Settings are in docs/reference.md, and "dmm help flags" lists them.
+Settings are in docs/reference.md, and "dmm flags" lists the flags.
 {{end}}`)
 	root.AddCommand(&cobra.Command{Use: "flags", Short: "list all flags", Hidden: true, Run: func(cmd *cobra.Command, _ []string) {
 		fmt.Fprint(stdout, cmd.InheritedFlags().FlagUsages())
@@ -144,6 +144,9 @@ func runMode(ctx context.Context, name string, environ []string, cmd *cobra.Comm
 	if err := errors.Join(faults...); err != nil {
 		for line := range strings.SplitSeq(err.Error(), "\n") {
 			fmt.Fprintf(stderr, "dmm: %s\n", line)
+		}
+		for _, w := range warnings { // a mistyped name is the likeliest reason for a setting that is missing
+			fmt.Fprintf(stderr, "dmm: %s\n", w)
 		}
 		return exitUsage
 	}

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/domino-maintenance-mode/dmm/internal/domino"
 	"github.com/domino-maintenance-mode/dmm/internal/execution"
 	"github.com/domino-maintenance-mode/dmm/internal/window"
 )
@@ -399,10 +398,7 @@ func (x *step) call(ctx context.Context, t *task) {
 // called takes Domino's answer to a call, or its absence.
 func (x *step) called(ctx context.Context, t *task, a execution.Answer, err error) {
 	x.lastSent = time.Now()
-	var refusal *domino.Error
-	var changed *execution.ChangedError
-	asked := errors.As(err, &refusal)
-	unsent := errors.As(err, new(*execution.UnsentError)) || asked && refusal.NotSent()
+	fault := execution.FaultOf(err)
 	switch {
 	case err == nil:
 		t.answered, t.landed, t.moving = true, true, false
@@ -414,7 +410,7 @@ func (x *step) called(ctx context.Context, t *task, a execution.Answer, err erro
 		}
 	case errors.Is(err, window.ErrSuperseded):
 		x.fatal = err
-	case asked && refusal.Lost():
+	case fault == execution.Lost:
 		// It may have landed, or land yet: leave it alone, then look.
 		t.landed, t.answered = true, false
 		x.move(t, ready)
@@ -441,12 +437,12 @@ func (x *step) called(ctx context.Context, t *task, a execution.Answer, err erro
 		x.rule(ctx, t, true)
 	case errors.Is(err, execution.ErrNotOurs):
 		x.settle(t, window.Left, "only its owner can start it: "+reason(err))
-	case errors.As(err, &changed):
+	case errors.As(err, new(*execution.ChangedError)):
 		t.landed = true
 		x.settle(t, window.Failed, reason(err))
-	case unsent:
+	case fault == execution.Unsent:
 		x.again(t, &t.unsent, unsentPerFailure*x.Limits.MaxFailures, err)
-	case asked && refusal.Kind == domino.KindForbidden:
+	case fault == execution.Forbidden:
 		x.settle(t, window.Failed, reason(err))
 	default:
 		x.again(t, &t.refused, x.Limits.MaxFailures, err)
@@ -468,8 +464,7 @@ func (x *step) again(t *task, tries *int, limit int, err error) {
 // endsAll reports whether an error is not one execution's own: credentials that Domino
 // refuses and a lost place end the run.
 func (x *step) endsAll(err error) bool {
-	var refusal *domino.Error
-	if errors.Is(err, window.ErrSuperseded) || errors.As(err, &refusal) && refusal.Kind == domino.KindCredentials {
+	if errors.Is(err, window.ErrSuperseded) || execution.NoCredentials(err) {
 		if x.fatal == nil {
 			x.fatal = err
 		}

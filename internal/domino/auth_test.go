@@ -134,7 +134,7 @@ func TestCredentialsDoNotPrint(t *testing.T) {
 				t.Errorf("%s of options prints %s", verb, got)
 			}
 		}
-		if b, err := json.Marshal(c); err != nil || strings.Contains(string(b), secret[:8]) {
+		if b, err := json.Marshal(struct{ Credential Credential }{c}); err != nil || strings.Contains(string(b), secret[:8]) {
 			t.Errorf("JSON is %s, %v", b, err)
 		}
 	}

@@ -357,7 +357,7 @@ func (r *redacted) Unwrap() error { return r.err }
 // ending is why ctx has ended: its error, and its cause if it has another.
 func ending(ctx context.Context) error {
 	err, cause := ctx.Err(), context.Cause(ctx)
-	if cause == err {
+	if errors.Is(err, cause) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", err, cause)

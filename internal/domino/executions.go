@@ -3,6 +3,7 @@ package domino
 import (
 	"context"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -50,7 +51,7 @@ func (w executionWire) value() (AdminExecution, error) {
 	if w.Project != nil {
 		e.ProjectName, e.ProjectOwner = w.Project.Name, w.Project.Owner
 	}
-	units := append(w.Units, w.SparkUnits...)
+	units := slices.Concat(w.Units, w.SparkUnits)
 	for _, c := range w.Clusters {
 		units = append(units, c.Pods...)
 	}

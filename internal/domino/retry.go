@@ -35,7 +35,7 @@ func (c *Client) read(ctx context.Context, r request, consume func(io.Reader) er
 		if e == nil {
 			return nil
 		}
-		c.fail(r.method, r.path, e)
+		_ = c.fail(r.method, r.path, e) // e itself is completed by it
 		if ctx.Err() != nil || try >= e.tries() || e.retryAfter > maxRetryAfter {
 			return e
 		}

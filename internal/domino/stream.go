@@ -20,7 +20,7 @@ func decodeList(r io.Reader, field string, row func(json.RawMessage)) (rest map[
 		}
 	}()
 	opening, err := d.Token()
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return nil, false, errors.New("it is empty")
 	}
 	if err != nil {
@@ -39,7 +39,7 @@ func decodeList(r io.Reader, field string, row func(json.RawMessage)) (rest map[
 	default:
 		return nil, false, errors.New("it is not a list")
 	}
-	if _, err := d.Token(); err != io.EOF {
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		if err == nil {
 			err = errors.New("there is more after the list")
 		}

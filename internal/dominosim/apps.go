@@ -18,7 +18,6 @@ type app struct {
 	environment *environment
 	beta        bool   // it has versions, and is in the beta list; a classic app is not (LIVE, api.md §8b)
 	version     string // the beta version's id
-	bundle      string
 	runs        []*run // oldest first
 }
 

@@ -80,7 +80,7 @@ func (s *Sim) OwnerStopApp(id string) error {
 func (s *Sim) SetAppStatus(id, word string) error {
 	return s.own(KindApp, id, "status "+word, s.appOwner(id), func(now time.Time, _ *user) error {
 		if word == "Faulty" && !s.profile.faulty {
-			return fmt.Errorf("Domino %s has no such status", s.profile.name)
+			return fmt.Errorf("version %s of Domino has no such status", s.profile.name)
 		}
 		r := s.apps.byID[id].latest(now)
 		if r == nil {

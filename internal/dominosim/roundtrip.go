@@ -62,6 +62,6 @@ func (s *Sim) Handler() http.Handler {
 		}
 		a.writeHeader(w.Header())
 		w.WriteHeader(a.status)
-		w.Write(a.encoded)
+		_, _ = w.Write(a.encoded) // a client that is gone does not read it
 	})
 }

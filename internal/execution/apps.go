@@ -251,7 +251,10 @@ func (d *apps) Start(ctx context.Context, e Execution) (Answer, error) {
 		p.BundleID = r.BundleID
 	}
 	id, err := d.client.StartApp(ctx, e.ID, p)
-	return Answer{Instance: id}, gone(err)
+	if answered(err) {
+		return Answer{}, refusedOrAlready(ctx, d, e, gone(err), State.Up)
+	}
+	return Answer{Instance: id}, err
 }
 
 // refusedOrAlready reads an execution whose stop or start was refused: if it is

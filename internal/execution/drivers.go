@@ -59,7 +59,7 @@ func (d *Drivers) List(ctx context.Context, kinds []Kind) Listing {
 	return all
 }
 
-// Detail reads every execution that is up, in place, and fills in what only single
+// Detail reads every execution that is not down, in place, and fills in what only single
 // reads tell. One that turns out to be gone is dropped; one that cannot be read is
 // kept as the list showed it, and is a problem.
 func (d *Drivers) Detail(ctx context.Context, l *Listing) {
@@ -68,7 +68,7 @@ func (d *Drivers) Detail(ctx context.Context, l *Listing) {
 	gone := make([]bool, len(l.Executions))
 	eachParallel(ctx, len(l.Executions), func(i int) {
 		e := l.Executions[i]
-		if !e.State.Up() {
+		if e.State.Down() {
 			return
 		}
 		full, err := d.byKind[e.Kind].Detail(ctx, e)
@@ -132,18 +132,21 @@ type projects struct {
 
 	mu     sync.Mutex
 	byID   map[string]domino.Project
-	byName map[string]string // owner/name, lower case, to id
+	byName map[string]map[string]bool // owner/name, lower case, to the ids that have it or had it when they were archived
 }
 
 // load reads both lists of projects: the one of everybody, and the admin's, which
 // also knows archived ones and those the caller is no member of (api.md §6).
 func (p *projects) load(ctx context.Context) Listing {
 	var l Listing
-	byID, byName := map[string]domino.Project{}, map[string]string{}
+	byID, byName := map[string]domino.Project{}, map[string]map[string]bool{}
 	add := func(list []domino.Project, rows []domino.RowError) {
 		for _, one := range list {
-			byID[one.ID] = one
-			byName[projectKey(one.Owner, one.Name)] = one.ID
+			key := projectKey(one.Owner, one.Name)
+			if byName[key] == nil {
+				byName[key] = map[string]bool{}
+			}
+			byID[one.ID], byName[key][one.ID] = one, true
 		}
 		for _, r := range rows {
 			l.problem("", r.What, r.Err)
@@ -179,11 +182,19 @@ func (p *projects) get(id string) Project {
 	return Project{ID: id, Owner: one.Owner, Name: one.Name}
 }
 
+// find returns the project of that name. An archived project may have a namesake, so
+// that a name need not tell which it is.
 func (p *projects) find(owner, name string) (Project, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	id, ok := p.byName[projectKey(owner, name)]
-	return Project{ID: id, Owner: owner, Name: name}, ok
+	ids := p.byName[projectKey(owner, name)]
+	if len(ids) != 1 {
+		return Project{Owner: owner, Name: name}, false
+	}
+	for id := range ids {
+		return Project{ID: id, Owner: owner, Name: name}, true
+	}
+	return Project{}, false
 }
 
 // list returns the projects, all of them or only those that are not archived:

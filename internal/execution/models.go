@@ -3,6 +3,7 @@ package execution
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/domino-maintenance-mode/dmm/internal/domino"
@@ -88,8 +89,8 @@ func (d *models) versions(ctx context.Context, m domino.Model) Listing {
 		e := d.fold(v)
 		e.Parent, e.Project = m.ID, project
 		e.Name = fmt.Sprintf("%s v%d", m.Name, v.Number)
-		if e.Owner == "" {
-			e.Owner = owner
+		if owner != "" {
+			e.Owner = owner // the public API names the creator by id, people and filters by name
 		}
 		if e.DataPlane == "" && v.ID == m.ActiveVersionID {
 			e.DataPlane = m.ActiveVersionDataPlaneID
@@ -130,6 +131,15 @@ func (d *models) Poll(ctx context.Context) (map[string]State, error) {
 
 func (d *models) Read(ctx context.Context, e Execution) (Execution, error) {
 	v, err := d.client.ModelVersion(ctx, e.Parent, e.ID)
+	if domino.KindOf(err) == domino.KindNoRoute {
+		// Before 5.11 a route of the UI is all there is, and answers with a page for a
+		// version that it does not know (api.md §2, inferred). The list of versions can tell.
+		list, _, listErr := d.client.ModelVersions(ctx, e.Parent)
+		known := func(v domino.ModelVersion) bool { return v.ID == e.ID }
+		if listErr == nil && !slices.ContainsFunc(list, known) {
+			return e, fmt.Errorf("%w: %w", ErrGone, err)
+		}
+	}
 	if err != nil {
 		return e, gone(err)
 	}

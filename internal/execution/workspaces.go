@@ -187,5 +187,8 @@ func (d *workspaces) Start(ctx context.Context, e Execution) (Answer, error) {
 	if errors.As(err, &refused) && refused.Kind == domino.KindForbidden {
 		return Answer{}, fmt.Errorf("%w: %w", ErrNotOurs, err)
 	}
-	return Answer{Instance: s.ID}, gone(err)
+	if answered(err) {
+		return Answer{}, refusedOrAlready(ctx, d, e, gone(err), State.Up)
+	}
+	return Answer{Instance: s.ID}, err
 }

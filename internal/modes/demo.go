@@ -177,7 +177,8 @@ func (d *demo) conclude(before map[dominosim.Key]dominosim.Run) (*report.Result,
 	if unfired := d.sim.UnfiredFaults(); len(unfired) > 0 {
 		return nil, errors.New("demo: the planned fault did not fire")
 	}
+	d.say("")
 	res := d.env.result("demo")
-	res.Message = fmt.Sprintf("\nAll %d executions that ran before run again, and nothing else does. It took %s.", back, time.Since(d.began).Round(time.Second))
+	res.Message = fmt.Sprintf("All %d executions that ran before run again, and nothing else does. It took %s.", back, time.Since(d.began).Round(time.Second))
 	return res, nil
 }

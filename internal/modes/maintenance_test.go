@@ -38,6 +38,7 @@ type site struct {
 	env   []string
 
 	transport http.RoundTripper
+	quiet     bool // no log, also with -v
 }
 
 // lagging is a deployment that is as awkward as Domino may be: lists late by up to 40 s and
@@ -72,7 +73,7 @@ func (s *site) runContext(ctx context.Context, mode string, env ...string) (*rep
 		s.t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
-	if testing.Verbose() {
+	if testing.Verbose() && !s.quiet {
 		log = slog.New(slog.NewTextHandler(s.t.Output(), nil))
 	}
 	e := &modes.Env{

@@ -26,6 +26,9 @@ import (
 	"github.com/domino-maintenance-mode/dmm/internal/window"
 )
 
+// Result is what a mode has to say when it ends.
+type Result = report.Result
+
 // Mode is one thing the image does and then exits.
 type Mode struct {
 	Name  string
@@ -152,8 +155,15 @@ func (s *scene) nothingOpen(ctx context.Context, message string) (*report.Result
 	return s.res, nil
 }
 
-func (e *Env) result(mode string) *report.Result {
-	return &report.Result{Schema: report.Schema, Mode: mode, Began: time.Now().UTC(), DryRun: e.Config.DryRun}
+// NewResult is an empty result of a mode that begins now.
+func NewResult(mode string) *Result {
+	return &Result{Schema: report.Schema, Mode: mode, Began: time.Now().UTC()}
+}
+
+func (e *Env) result(mode string) *Result {
+	r := NewResult(mode)
+	r.DryRun = e.Config.DryRun
+	return r
 }
 
 // connect makes a client that may only read, and asks Domino who we are, before

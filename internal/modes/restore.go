@@ -113,6 +113,12 @@ func (e *Env) restoreFrom(ctx context.Context, at *scene, id string) (*report.Re
 		at.res.Note(fmt.Sprintf("the snapshot was taken of %s, and this is %s", snap.Domino.URL, at.domino.URL))
 	}
 	if at.open() {
+		if snap, err = pinnedSnapshot(ctx, at.store, at.last.Pinned); err != nil {
+			return nil, err
+		}
+		if e.Config.DryRun {
+			return e.previewRestore(at, window.Remaining(snap.Executions, at.last.Lines)), nil
+		}
 		run, err := e.enter(ctx, at, window.ModeRestore)
 		if err != nil {
 			return nil, err
@@ -141,9 +147,10 @@ func (e *Env) restoreFrom(ctx context.Context, at *scene, id string) (*report.Re
 
 // previewRestore prints the plan that a real run would execute.
 func (e *Env) previewRestore(at *scene, balance *window.Balance) *report.Result {
-	preview(at.res, balance, converge.PlanStart(balance, e.policy(), "", time.Now().Add(e.Config.Settle)))
+	plan := converge.PlanStart(balance, e.policy(), "", time.Now().Add(e.Config.Settle))
+	preview(at.res, balance, plan)
 	identity(at.res, balance)
-	at.res.Message = fmt.Sprintf("Dry run, nothing was touched: restore has %s to bring back.", plural(len(balance.ToStart()), "execution"))
+	at.res.Message = fmt.Sprintf("Dry run, nothing was touched: restore has %s to bring back and would leave %d alone.", plural(len(plan.Steps), "execution"), len(plan.Left))
 	at.res.Next = "dmm restore"
 	return at.res
 }

@@ -162,6 +162,7 @@ func (e *Env) bringDown(ctx context.Context, at *scene, run *window.Run, snap *s
 			e.Log.Warn("in a state that dmm does not know, will not be touched", "execution", x.String(), "domino", x.DominoState)
 		}
 	}
+	began := time.Now() // of the last thing that was sent
 	for scan := 0; ; scan++ {
 		found := scanFor(ctx, drivers, balance, filter)
 		if err := ctx.Err(); err != nil {
@@ -169,6 +170,14 @@ func (e *Env) bringDown(ctx context.Context, at *scene, run *window.Run, snap *s
 		}
 		for _, p := range found.problems {
 			e.Log.Warn("scan", "problem", p.String())
+		}
+		if scan > 0 && len(found.running) == 0 && len(found.moving) > 0 && time.Since(began) < e.Config.GracePeriod {
+			e.Log.Info("waiting for what is on its way down by itself", "executions", len(found.moving), "first", found.moving[0].String())
+			if err := pause(ctx, min(5*time.Second, e.listLag())); err != nil {
+				return err
+			}
+			scan--
+			continue
 		}
 		if scan > 0 && len(found.running) == 0 {
 			if hidden := time.Until(snap.From.Add(e.listLag())); hidden > 0 {
@@ -197,6 +206,7 @@ func (e *Env) bringDown(ctx context.Context, at *scene, run *window.Run, snap *s
 		if err := engine.Execute(ctx, converge.PlanStop(balance, filter, run.ID(), settled)); err != nil {
 			return err
 		}
+		began = time.Now()
 	}
 }
 
@@ -205,6 +215,10 @@ func (e *Env) concludeScan(ctx context.Context, run *window.Run, found scanned, 
 	for _, x := range found.unknown {
 		res.Code = 3
 		res.Note(fmt.Sprintf("%s is in a state that dmm does not know (Domino says %s) and was not touched", x, x.DominoState))
+	}
+	for _, x := range found.moving {
+		res.Code = 3
+		res.Note(fmt.Sprintf("%s has been on its way for longer than %s (Domino says %s); dmm did not stop it", x, e.Config.GracePeriod, x.DominoState))
 	}
 	complete := true
 	for _, p := range found.problems {
@@ -222,6 +236,7 @@ func (e *Env) concludeScan(ctx context.Context, run *window.Run, found scanned, 
 // scanned is what a scan has found beside what the window is already about.
 type scanned struct {
 	running  []execution.Execution // with all that a restart needs
+	moving   []execution.Execution // on their way down, or up and down as a pending model version, not by dmm
 	unknown  []execution.Execution
 	problems []execution.Problem
 }
@@ -241,7 +256,7 @@ func scanFor(ctx context.Context, drivers *execution.Drivers, b *window.Balance,
 	for _, x := range l.Executions {
 		it := b.Item(x.Key())
 		handled := it != nil && it.Wanted() && !it.Stop.Settled()
-		if x.State.Down() || x.State == execution.Stopping || !f.Match(x) || handled {
+		if x.State.Down() || !f.Match(x) || handled {
 			continue
 		}
 		reads.Go(func() error {
@@ -252,6 +267,8 @@ func scanFor(ctx context.Context, drivers *execution.Drivers, b *window.Balance,
 			case errors.Is(err, execution.ErrGone):
 			case err != nil:
 				found.problems = append(found.problems, execution.Problem{Kind: x.Kind, Subject: x.Name + " (" + x.ID + ")", Message: err.Error(), Incomplete: true})
+			case now.State == execution.Stopping:
+				found.moving = append(found.moving, now)
 			case now.State == execution.Unknown:
 				found.unknown = append(found.unknown, now)
 			case now.State.Up():

@@ -3,6 +3,7 @@
 package report
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -124,8 +125,8 @@ func (r *Result) fill(b *window.Balance, g window.Goal, mine func(*window.Item) 
 		r.Kinds = append(r.Kinds, *counts[k])
 		delete(counts, k)
 	}
-	for _, c := range counts {
-		r.Kinds = append(r.Kinds, *c)
+	for _, k := range slices.Sorted(maps.Keys(counts)) {
+		r.Kinds = append(r.Kinds, *counts[k])
 	}
 	r.Kinds = slices.DeleteFunc(r.Kinds, func(c KindCount) bool { return c.Total == 0 })
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 )
 
 // headings say what the outcomes mean, in the order in which people should read them.
@@ -35,7 +36,7 @@ func (r *Result) WriteText(w io.Writer) error {
 	if len(r.Notes) > 0 {
 		b.WriteString("\nTo know:\n")
 		for _, n := range r.Notes {
-			fmt.Fprintf(&b, "  - %s\n", n)
+			fmt.Fprintf(&b, "  - %s\n", oneLine(n))
 		}
 	}
 	if b.Len() > 0 {
@@ -48,16 +49,20 @@ func (r *Result) WriteText(w io.Writer) error {
 
 // LastLine is what a person acts on: what has happened, and the next command.
 func (r *Result) LastLine() string {
+	message := oneLine(strings.TrimSpace(r.Message))
 	if r.Next == "" {
-		return r.Message
+		return message
 	}
-	return r.Message + " Next: " + r.Next
+	if !strings.HasSuffix(message, ".") {
+		message += "." // errors end without one
+	}
+	return message + " Next: " + oneLine(r.Next)
 }
 
 func (r *Result) head(b *strings.Builder) {
 	row := func(name, value string) {
 		if value != "" {
-			fmt.Fprintf(b, "%-9s %s\n", name, value)
+			fmt.Fprintf(b, "%-9s %s\n", name, oneLine(value))
 		}
 	}
 	row("Domino", r.Domino)
@@ -106,18 +111,18 @@ func (r *Result) list(b *strings.Builder, outcome, heading string) {
 		if n > maxPerHeading {
 			continue
 		}
-		fmt.Fprintf(b, "  %s %s %q", e.Kind, e.Project, e.Name)
+		fmt.Fprintf(b, "  %s %s %q", oneLine(string(e.Kind)), oneLine(e.Project), e.Name)
 		if e.Owner != "" {
-			fmt.Fprintf(b, " of %s", e.Owner)
+			b.WriteString(" of " + oneLine(e.Owner))
 		}
-		fmt.Fprintf(b, " (%s)", e.ID)
+		b.WriteString(" (" + oneLine(e.ID) + ")")
 		if e.Reason != "" {
 			b.WriteString(": " + oneLine(e.Reason))
 		}
 		b.WriteString("\n")
 		if outcome == "planned" {
 			for _, g := range e.Guesses {
-				b.WriteString("      " + g + "\n")
+				b.WriteString("      " + oneLine(g) + "\n")
 			}
 		}
 	}
@@ -126,13 +131,14 @@ func (r *Result) list(b *strings.Builder, outcome, heading string) {
 	}
 }
 
-// oneLine keeps what Domino or a user wrote from breaking the layout or the terminal.
+// oneLine keeps what Domino or a user wrote from breaking the layout or moving the
+// terminal: everything that is not printed as itself becomes a space.
 func oneLine(s string) string {
 	return strings.Map(func(c rune) rune {
-		if c < ' ' || c == 0x7f {
-			return ' '
+		if c == ' ' || unicode.IsPrint(c) {
+			return c
 		}
-		return c
+		return ' '
 	}, s)
 }
 

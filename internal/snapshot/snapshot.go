@@ -312,10 +312,13 @@ func parseData(m Manifest, data []byte) ([]execution.Execution, error) {
 	if len(executions) != m.Data.Lines {
 		return nil, damaged(m.ID, "%s has %d lines, its manifest says %d", dataName, len(executions), m.Data.Lines)
 	}
-	for kind, states := range Count(executions) {
-		for state, n := range states {
-			if m.Counts[kind][state] != n {
-				return nil, damaged(m.ID, "%d %s are %s, its manifest says %d", n, kind, state, m.Counts[kind][state])
+	counts := Count(executions)
+	for _, side := range []map[execution.Kind]map[execution.State]int{counts, m.Counts} {
+		for kind, states := range side {
+			for state := range states {
+				if n, said := counts[kind][state], m.Counts[kind][state]; n != said {
+					return nil, damaged(m.ID, "%d %s are %s, its manifest says %d", n, kind, state, said)
+				}
 			}
 		}
 	}

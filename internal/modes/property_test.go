@@ -1,0 +1,975 @@
+package modes_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
+
+	"github.com/domino-maintenance-mode/dmm/internal/dominosim"
+	"github.com/domino-maintenance-mode/dmm/internal/modes"
+	"github.com/domino-maintenance-mode/dmm/internal/report"
+	"github.com/domino-maintenance-mode/dmm/internal/window"
+)
+
+// propertyChecks is how many systems the property test makes up when -rapid.checks does not say.
+const propertyChecks = 300
+
+// A maintenance is one case of the property test: a system, what its owners do meanwhile,
+// what Domino does wrong, and how the processes of dmm end. It is made up before anything
+// runs, so that it can be run again, made smaller, and kept as a file.
+type maintenance struct {
+	Profile    string  `json:"profile"`
+	Seed       uint64  `json:"seed"`
+	Awkward    bool    `json:"awkward,omitempty"`
+	NoLag      bool    `json:"noLag,omitempty"`
+	Apps       int     `json:"apps,omitempty"`
+	Models     int     `json:"models,omitempty"`
+	Workspaces int     `json:"workspaces,omitempty"`
+	Schedules  int     `json:"schedules,omitempty"`
+	Stopped    float64 `json:"stopped,omitempty"`
+
+	LeaveWorkspaces bool `json:"leaveWorkspaces,omitempty"` // DMM_RESTORE_WORKSPACES=false
+	CallOff         bool `json:"callOff,omitempty"`         // a shutdown that was ended is not gone on with: restore follows
+	Retries         int  `json:"retries,omitempty"`         // how often a step that ended with 3 is run again
+	PauseMS         int  `json:"pauseMS,omitempty"`         // between two runs
+
+	Owners    []ownersAction  `json:"owners,omitempty"`
+	Faults    []plannedFault  `json:"faults,omitempty"`
+	Truncated []int           `json:"truncated,omitempty"` // answers, by number over the whole case, that are cut in half
+	Ends      []endOfAProcess `json:"ends,omitempty"`
+}
+
+// An ownersAction happens so long after a stage of the maintenance has begun.
+type ownersAction struct {
+	Stage   int    `json:"stage"` // index in stages
+	AfterMS int    `json:"afterMS"`
+	Kind    string `json:"kind"`
+	Pick    int    `json:"pick"` // which of that kind
+	Do      string `json:"do"`   // stop, start, edit
+}
+
+// A plannedFault is put in place when a stage begins.
+type plannedFault struct {
+	Stage   int    `json:"stage"`
+	Kind    string `json:"kind"` // a kind of dominosim
+	Path    string `json:"path,omitempty"`
+	Method  string `json:"method,omitempty"`
+	Nth     int    `json:"nth"`
+	Times   int    `json:"times"`
+	Status  int    `json:"status,omitempty"`
+	Retry   string `json:"retry,omitempty"` // Retry-After
+	DelayMS int    `json:"delayMS,omitempty"`
+}
+
+// An endOfAProcess is a death at a numbered operation, or a signal at a time.
+type endOfAProcess struct {
+	Mode     string `json:"mode"`
+	Run      int    `json:"run"` // which run of the step, from 0
+	At       int    `json:"at,omitempty"`
+	Moment   moment `json:"moment,omitempty"`
+	SignalMS int    `json:"signalMS,omitempty"`
+}
+
+// The stages of a maintenance, each of which begins when the one before is over.
+var stages = []string{"before the snapshot", "snapshot", "shutdown", "between", "restore"}
+
+// faultsToDraw are the faults that Domino and what lies before it are known for. Those that bend what
+// a call does once it was accepted (stop-fails and the like) are not among them: nothing could be done about them.
+var faultsToDraw = []plannedFault{
+	{Kind: dominosim.FaultStatus, Status: 408},
+	{Kind: dominosim.FaultStatus, Status: 429},
+	{Kind: dominosim.FaultStatus, Status: 429, Retry: "7"},
+	{Kind: dominosim.FaultStatus, Status: 500},
+	{Kind: dominosim.FaultStatus, Status: 503},
+	{Kind: dominosim.FaultHTML, Status: 502},
+	{Kind: dominosim.FaultHTML, Status: 500},
+	{Kind: dominosim.FaultLost, Status: 502},
+	{Kind: dominosim.FaultLost, Status: 504},
+	{Kind: dominosim.FaultLost},
+	{Kind: dominosim.FaultDrop},
+	{Kind: dominosim.FaultRefuse},
+	{Kind: dominosim.FaultHang},
+	{Kind: dominosim.FaultSlow},
+	{Kind: dominosim.FaultEmpty},
+}
+
+var (
+	callPaths = []string{
+		stopApp, startApp, stopWS, startWS, startModel, "/v4/models/{id}/{id}/stopModelDeployment",
+	}
+	schedulePath = "/v4/projects/{id}/scheduledjobs/{id}"
+)
+
+func drawMaintenance(t *rapid.T) maintenance {
+	some := func(name string, most int) int { return rapid.IntRange(0, most).Draw(t, name) }
+	m := maintenance{
+		Profile:    rapid.SampledFrom([]string{"6.1", "6.2", "5.9"}).Draw(t, "profile"),
+		Seed:       rapid.Uint64Range(1, 1<<16).Draw(t, "seed"),
+		Awkward:    rapid.Bool().Draw(t, "awkward"),
+		NoLag:      some("noLag", 4) == 4,
+		Apps:       some("apps", 3),
+		Models:     some("models", 2),
+		Workspaces: some("workspaces", 2),
+		Schedules:  some("schedules", 2),
+		Stopped:    rapid.SampledFrom([]float64{0, 0.3, 0.7}).Draw(t, "stopped"),
+
+		LeaveWorkspaces: some("leaveWorkspaces", 5) == 5,
+		CallOff:         some("callOff", 4) == 4,
+		Retries:         some("retries", 2),
+		PauseMS:         rapid.SampledFrom([]int{0, 1_000, 30_000, 120_000}).Draw(t, "pause"),
+	}
+	if m.Apps+m.Models+m.Workspaces+m.Schedules == 0 {
+		m.Apps = 1
+	}
+	// What happens, happens mostly early in a stage, when most is under way.
+	delay := rapid.OneOf(rapid.IntRange(0, 2_000), rapid.IntRange(0, 30_000), rapid.IntRange(0, 200_000))
+	m.Owners = rapid.SliceOfN(rapid.Custom(func(t *rapid.T) ownersAction {
+		return ownersAction{
+			Stage: rapid.IntRange(0, len(stages)-1).Draw(t, "stage"), AfterMS: delay.Draw(t, "after"),
+			Kind: rapid.SampledFrom([]string{dominosim.KindApp, dominosim.KindModelAPI, dominosim.KindWorkspace, dominosim.KindScheduledJob}).Draw(t, "kind"),
+			Pick: rapid.IntRange(0, 5).Draw(t, "pick"), Do: rapid.SampledFrom([]string{"stop", "start", "edit"}).Draw(t, "do"),
+		}
+	}), 0, 6).Draw(t, "owners")
+	m.Faults = rapid.SliceOfN(rapid.Custom(func(t *rapid.T) plannedFault {
+		f := rapid.SampledFrom(faultsToDraw).Draw(t, "fault")
+		f.Stage = rapid.SampledFrom([]int{1, 2, 4}).Draw(t, "stage")
+		f.Nth, f.Times = rapid.IntRange(1, 6).Draw(t, "nth"), rapid.IntRange(1, 3).Draw(t, "times")
+		switch rapid.IntRange(0, 5).Draw(t, "where") {
+		case 0:
+			f.Method = http.MethodGet
+		case 1:
+			f.Path = schedulePath
+		case 2:
+			f.Nth *= 10 // anything at all
+		default:
+			f.Path = rapid.SampledFrom(callPaths).Draw(t, "path")
+		}
+		switch f.Kind {
+		case dominosim.FaultLost:
+			f.DelayMS = rapid.IntRange(0, 15_000).Draw(t, "delay")
+		case dominosim.FaultHang, dominosim.FaultSlow:
+			f.DelayMS = rapid.IntRange(0, 30_000).Draw(t, "delay")
+		}
+		return f
+	}), 0, 4).Draw(t, "faults")
+	m.Truncated = rapid.SliceOfN(rapid.IntRange(1, 300), 0, 2).Draw(t, "truncated")
+	m.Ends = rapid.SliceOfN(rapid.Custom(func(t *rapid.T) endOfAProcess {
+		e := endOfAProcess{Mode: rapid.SampledFrom([]string{"shutdown", "restore"}).Draw(t, "mode"), Run: rapid.IntRange(0, 2).Draw(t, "run")}
+		if rapid.Bool().Draw(t, "signal") {
+			e.SignalMS = delay.Draw(t, "after")
+			return e
+		}
+		e.At, e.Moment = rapid.IntRange(1, 150).Draw(t, "at"), rapid.SampledFrom([]moment{before, after, lost, late}).Draw(t, "moment")
+		return e
+	}), 0, 3).Draw(t, "ends")
+	return m
+}
+
+// TestNothingIsLostAndNothingIsStartedAgainstItsOwner makes up systems, owners, faults and ends of the
+// process, and holds the simulator's ledger against the sentence that dmm is about: no execution that was
+// running before the maintenance is left behind unreported, and none is started that its owner had stopped.
+//
+// A case that fails is printed as JSON. Kept as a file in testdata/rapid it is run for ever after.
+func TestNothingIsLostAndNothingIsStartedAgainstItsOwner(t *testing.T) {
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "rapid.checks" })
+	if !given {
+		was := flag.Lookup("rapid.checks").Value.String()
+		t.Cleanup(func() { _ = flag.Set("rapid.checks", was) })
+		if err := flag.Set("rapid.checks", fmt.Sprint(propertyChecks)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rapid.Check(t, func(r *rapid.T) {
+		m := drawMaintenance(r)
+		if wrong := play(t, m); len(wrong) > 0 {
+			text, _ := json.Marshal(m)
+			r.Fatalf("%s\n\nthe case: %s", strings.Join(wrong, "\n\n"), text)
+		}
+	})
+}
+
+// TestCounterexamples runs the cases that have failed once.
+func TestCounterexamples(t *testing.T) {
+	files, err := filepath.Glob("testdata/rapid/*.json")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%d cases, error %v", len(files), err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".json"), func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var m maintenance
+			decoder := json.NewDecoder(bytes.NewReader(text))
+			decoder.DisallowUnknownFields()
+			if err := decoder.Decode(&m); err != nil {
+				t.Fatal(err)
+			}
+			for _, w := range play(t, m) {
+				t.Error(w)
+			}
+		})
+	}
+}
+
+// play runs a case in virtual time and returns what was wrong. It does not fail t, since rapid
+// wants to fail by itself, and outside the bubble.
+func play(t *testing.T, m maintenance) (wrong []string) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlay(t, m)
+		p.run()
+		p.judge()
+		wrong = p.wrong
+	})
+	return wrong
+}
+
+// A playing is a case under way.
+type playing struct {
+	maintenance
+	*site
+	cutter *cutter
+
+	before  map[dominosim.Key]dominosim.Run // what ran before anything happened
+	shown   map[string]map[string]any       // definitions of schedules then
+	did     map[dominosim.Key][]deed        // what owners did, in their order
+	touched map[dominosim.Key]bool          // by an owner
+	timers  []*time.Timer
+
+	restored *report.Result // of the last restore; nil: nobody saw it
+	mu       sync.Mutex
+	wrong    []string
+}
+
+func newPlay(t *testing.T, m maintenance) *playing {
+	c := dominosim.Config{
+		Profile: m.Profile, Seed: m.Seed, Plain: !m.Awkward, StartReplaces: true,
+		Latency: 30 * time.Millisecond, StartTime: 20 * time.Second, StopTime: 15 * time.Second, LateLanding: 15 * time.Second,
+		Projects: 2, Apps: m.Apps, Models: m.Models, Workspaces: m.Workspaces, Schedules: m.Schedules, StoppedFraction: m.Stopped,
+	}
+	if !m.NoLag {
+		c = dominosim.Lagged(c)
+	}
+	p := &playing{
+		maintenance: m, site: newSite(t, c, fmt.Sprintf("DMM_RESTORE_WORKSPACES=%t", !m.LeaveWorkspaces)),
+		did: map[dominosim.Key][]deed{}, touched: map[dominosim.Key]bool{},
+	}
+	p.quiet = true
+	p.cutter = &cutter{next: p.sim.RoundTripper(), at: m.Truncated}
+	p.before, p.shown = p.running(), p.site.shown()
+	return p
+}
+
+func (p *playing) wrongf(format string, args ...any) {
+	p.wrong = append(p.wrong, fmt.Sprintf(format, args...))
+}
+
+// run takes the maintenance from its snapshot to its end.
+func (p *playing) run() {
+	p.stage(0)
+	time.Sleep(time.Duration(p.PauseMS) * time.Millisecond)
+	p.stage(1)
+	p.snapshot()
+	p.stage(2)
+	p.step("shutdown")
+	p.stage(3)
+	time.Sleep(time.Duration(p.PauseMS) * time.Millisecond)
+	p.stage(4)
+	p.step("restore")
+	for _, timer := range p.timers {
+		timer.Stop()
+	}
+	time.Sleep(time.Minute) // what lands late must not change anything any more
+	p.sim.ClearFaults()
+}
+
+// stage lets what was planned for a stage begin.
+func (p *playing) stage(n int) {
+	for i, a := range p.Owners {
+		if a.Stage == n {
+			// Odd nanoseconds, so that no owner acts at the very moment at which dmm does.
+			after := time.Duration(a.AfterMS)*time.Millisecond + time.Duration(1137+i)
+			p.timers = append(p.timers, time.AfterFunc(after, func() { p.act(a) }))
+		}
+	}
+	for _, f := range p.Faults {
+		if f.Stage == n {
+			fault := dominosim.Fault{
+				Method: f.Method, Path: f.Path, Kind: f.Kind, Nth: f.Nth, Times: f.Times, Status: f.Status,
+				Delay: time.Duration(f.DelayMS) * time.Millisecond,
+			}
+			if f.Retry != "" {
+				fault.Header = map[string]string{"Retry-After": f.Retry}
+			}
+			if f.Status == http.StatusInternalServerError && f.Kind == dominosim.FaultStatus {
+				fault.Body = `{"message":"Something went wrong, in Domino's words","success":false}`
+			}
+			p.sim.AddFault(fault)
+		}
+	}
+}
+
+func (p *playing) snapshot() {
+	for try := range 10 {
+		if try == 8 {
+			p.sim.ClearFaults()
+		}
+		res, err := p.through(p.cutter, nil).run("snapshot")
+		if err == nil && res.Code == 0 {
+			return
+		}
+		time.Sleep(10 * time.Second)
+	}
+	p.wrongf("no complete snapshot after 10 tries")
+}
+
+// through is the site as one process sees it.
+func (p *playing) through(next http.RoundTripper, w *world) *site {
+	s := *p.site
+	s.transport = next
+	if w != nil {
+		s.store, s.transport = records{w, p.store}, domain{w, next}
+	}
+	return &s
+}
+
+// step runs shutdown or restore until it has ended by itself, as a Job would.
+func (p *playing) step(mode string) {
+	retries := p.Retries
+	for n := 0; ; n++ {
+		if n == 12 {
+			p.sim.ClearFaults()
+		}
+		if n == 16 {
+			p.wrongf("%s has not come to an end in %d runs", mode, n)
+			return
+		}
+		res, err, unheard := p.once(mode, n)
+		switch {
+		case unheard && p.CallOff && mode == "shutdown":
+			return
+		case unheard:
+		case err == nil && res.Code == 0 && mode == "shutdown":
+			p.judgeQuiet(res)
+			return
+		case err == nil && res.Code == 0, err == nil && res.Code == 3 && retries == 0:
+			return
+		case err == nil && res.Code == 3:
+			retries--
+		case err == nil:
+			p.wrongf("%s ended with %d: %s", mode, res.Code, res.LastLine())
+			return
+		case modes.Classify(err) == modes.FaultRefused && strings.Contains(err.Error(), "DMM_SNAPSHOT_MAX_AGE"):
+			p.snapshot()
+		case modes.Classify(err) != modes.FaultOther && modes.Classify(err) != modes.FaultInterrupted:
+			p.wrongf("%s, run %d: %v", mode, n, err)
+			return
+		}
+		time.Sleep(time.Duration(p.PauseMS)*time.Millisecond + 5*time.Second)
+	}
+}
+
+// once runs a step once, with the end that was planned for that run. unheard: the process
+// did not live to say how it ended.
+func (p *playing) once(mode string, n int) (res *report.Result, err error, unheard bool) {
+	ctx, kill := context.WithCancelCause(p.t.Context())
+	defer kill(nil)
+	limit := time.AfterFunc(6*time.Hour, func() { kill(fmt.Errorf("it has not ended within 6 hours")) })
+	defer limit.Stop()
+	w := newWorld(-1, before, kill)
+	for _, e := range p.Ends {
+		if e.Mode != mode || e.Run != n {
+			continue
+		}
+		if e.At > 0 {
+			w = newWorld(e.At, e.Moment, kill)
+		} else {
+			signal := time.AfterFunc(time.Duration(e.SignalMS)*time.Millisecond, func() { kill(modes.ErrInterrupted) })
+			defer signal.Stop()
+		}
+	}
+	res, err = p.through(p.cutter, w).runContext(ctx, mode)
+	w.death()
+	dead := w.what != "" && (w.moment == before || w.moment == after)
+	if mode == "restore" {
+		p.restored = nil
+		if err == nil && !dead && res.Phase != "" {
+			p.restored = res
+		}
+	}
+	return res, err, dead || modes.Classify(err) == modes.FaultInterrupted
+}
+
+// cutter cuts answers in half, by their number.
+type cutter struct {
+	next http.RoundTripper
+	at   []int
+
+	mu sync.Mutex
+	n  int
+}
+
+func (c *cutter) RoundTrip(r *http.Request) (*http.Response, error) {
+	res, err := c.next.RoundTrip(r)
+	c.mu.Lock()
+	c.n++
+	cut := slices.Contains(c.at, c.n)
+	c.mu.Unlock()
+	if err != nil || !cut || res.StatusCode != http.StatusOK {
+		return res, err
+	}
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		return nil, err
+	}
+	res.Body = io.NopCloser(bytes.NewReader(body[:len(body)/2]))
+	res.ContentLength = int64(len(body) / 2)
+	return res, nil
+}
+
+// A deed is what an owner did, if it could be done.
+type deed struct {
+	at    time.Time
+	do    string // stop, start, edit
+	title string // edit
+}
+
+func (p *playing) act(a ownersAction) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	objects := slices.DeleteFunc(p.sim.Objects(a.Kind), func(o dominosim.Object) bool { return o.Name == "deleted" })
+	if len(objects) == 0 {
+		return
+	}
+	o := objects[a.Pick%len(objects)]
+	d := deed{at: time.Now(), do: a.Do}
+	var err error
+	switch stop := a.Do == "stop"; {
+	case a.Kind == dominosim.KindScheduledJob && a.Do == "edit":
+		d.title = fmt.Sprintf("Edited %d times", len(p.did[o.Key])+1)
+		err = p.sim.EditSchedule(o.ID, func(def map[string]any) { def["title"] = d.title })
+	case a.Kind == dominosim.KindScheduledJob:
+		if p.sim.Definition(o.ID)["isPaused"] == stop {
+			return
+		}
+		err = p.sim.OwnerPauseSchedule(o.ID, stop)
+	case a.Do == "edit":
+		return
+	case a.Kind == dominosim.KindApp && stop:
+		err = p.sim.OwnerStopApp(o.ID)
+	case a.Kind == dominosim.KindApp:
+		err = p.sim.OwnerStartApp(o.ID)
+	case a.Kind == dominosim.KindModelAPI && stop:
+		err = p.sim.OwnerStopModelVersion(o.ID)
+	case a.Kind == dominosim.KindModelAPI:
+		err = p.sim.OwnerStartModelVersion(o.ID)
+	case stop:
+		err = p.sim.OwnerStopWorkspace(o.ID)
+	default:
+		err = p.sim.OwnerStartWorkspace(o.ID)
+	}
+	if err == nil {
+		p.did[o.Key] = append(p.did[o.Key], d)
+		p.touched[o.Key] = true
+	}
+}
+
+// A turn is one time that an execution went up or down, or was told to in effect.
+type turn struct {
+	at  time.Time
+	dmm bool // else its owner
+	up  bool
+	was bool           // it was up before
+	c   dominosim.Call // dmm's
+}
+
+func (u turn) String() string {
+	who, what := "owner", "stop"
+	if u.dmm {
+		who = "dmm"
+	}
+	if u.up {
+		what = "start"
+	}
+	return fmt.Sprintf("%s %s at %s", who, what, clock(u.at))
+}
+
+func clock(t time.Time) string { return t.Format("15:04:05.000") }
+
+// turns are what happened to an execution, in order: dmm's calls that took effect, and its owner's.
+func (p *playing) turns(k dominosim.Key) []turn {
+	var turns []turn
+	for _, c := range p.sim.Ledger().Entry(k.Kind, k.ID).Calls {
+		if !c.Effect {
+			continue
+		}
+		up := c.Op == "start"
+		if c.Op == "put" {
+			paused, _ := c.Args["isPaused"].(bool)
+			up = !paused
+		}
+		turns = append(turns, turn{at: c.At, dmm: true, up: up, c: c})
+	}
+	for _, d := range p.did[k] {
+		if d.do != "edit" {
+			turns = append(turns, turn{at: d.at, up: d.do == "start"})
+		}
+	}
+	slices.SortStableFunc(turns, func(a, b turn) int { return a.at.Compare(b.at) })
+	_, up := p.before[k]
+	for i := range turns {
+		turns[i].was = up
+		up = turns[i].up
+	}
+	return turns
+}
+
+// keys are all executions of the system.
+func (p *playing) keys() []dominosim.Key {
+	var keys []dominosim.Key
+	for _, kind := range []string{dominosim.KindApp, dominosim.KindModelAPI, dominosim.KindWorkspace, dominosim.KindScheduledJob} {
+		for _, o := range p.sim.Objects(kind) {
+			keys = append(keys, o.Key)
+		}
+	}
+	return keys
+}
+
+// judge holds the ledger against what was promised, once all is over.
+func (p *playing) judge() {
+	last, err := window.Look(p.t.Context(), p.store)
+	if err != nil {
+		p.wrongf("the journal cannot be read: %v", err)
+		return
+	}
+	var journal []window.Line
+	if last != nil {
+		journal = last.Lines
+	}
+	named := p.named(last)
+	running := p.running()
+	args, want := p.arguments(running), p.arguments(p.before)
+	shown := p.site.shown()
+	for _, k := range p.keys() {
+		if len(p.wrong) > 5 {
+			return
+		}
+		turns := p.turns(k)
+		_, ran := p.before[k]
+		_, runs := running[k]
+		_, isNamed := named[k]
+		complain := func(format string, args ...any) {
+			p.wrongf("%s\n%s", fmt.Sprintf(format, args...), p.story(k, turns, journal))
+		}
+
+		// Nobody but dmm touched it: it is as it was, or somebody was told.
+		if !p.touched[k] {
+			switch {
+			case ran && !runs && !isNamed:
+				complain("%v ran before, does not run now, and no report says why", k)
+			case !ran && runs:
+				complain("%v did not run before and runs now", k)
+			case ran && runs && cmp.Diff(want[k], args[k], cmpopts.EquateEmpty()) != "":
+				complain("%v runs otherwise than before (-before +now):\n%s", k, cmp.Diff(want[k], args[k], cmpopts.EquateEmpty()))
+			}
+			if was, is := paused(p.shown[k.ID], false), paused(shown[k.ID], false); k.Kind == dominosim.KindScheduledJob && !isNamed && cmp.Diff(was, is) != "" {
+				complain("the definition of %v (-before +now):\n%s", k, cmp.Diff(was, is))
+			}
+		}
+		if k.Kind == dominosim.KindScheduledJob {
+			p.judgeEdits(k, shown[k.ID], complain)
+		}
+
+		// What dmm brought down is up again, as it was, or somebody was told.
+		if i := slices.IndexFunc(turns, func(u turn) bool { return !u.up }); i >= 0 && !runs && !isNamed {
+			down := turns[len(turns)-1]
+			for _, u := range slices.Backward(turns) {
+				if !u.up && u.was {
+					down = u
+					break
+				}
+			}
+			if down.dmm {
+				complain("%v was stopped by dmm at %s, does not run, and no report says why", k, clock(down.at))
+			}
+		}
+
+		// Each start undoes a stop, of dmm's own, and never an owner's.
+		stops, starts := 0, 0
+		for i, u := range turns {
+			switch {
+			case !u.dmm:
+			case !u.up && u.was:
+				stops++
+			case u.up && u.was:
+				if k.Kind != dominosim.KindScheduledJob && !p.crossed(k, u, turns[:i]) {
+					complain("%v was started at %s while it ran", k, clock(u.at))
+				}
+			case u.up:
+				down, ok := broughtDown(turns[:i])
+				switch {
+				case !ok:
+					complain("%v was started at %s and had never been up", k, clock(u.at))
+				case down.dmm:
+					starts++
+				case !p.undecidable(k, down, u, turns, journal):
+					complain("%v was started at %s, though its owner had stopped it at %s", k, clock(u.at), clock(down.at))
+				}
+			}
+		}
+		if starts > stops {
+			complain("%v was started %d times and stopped %d times by dmm", k, starts, stops)
+		}
+	}
+	if last != nil && !last.Closed() {
+		p.judgeOpen(last, named)
+	}
+}
+
+// named are the executions that the last restore said it did not bring back, with its reasons. If it
+// did not live to say so, status does.
+func (p *playing) named(last *window.Window) map[dominosim.Key]string {
+	res := p.restored
+	if res == nil && last != nil {
+		var err error
+		if res, err = p.site.run("status"); err != nil {
+			p.wrongf("dmm status: %v", err)
+		}
+	}
+	named := map[dominosim.Key]string{}
+	if res == nil {
+		return named
+	}
+	for _, x := range res.Executions {
+		if x.Outcome == "done" || x.Outcome == "not-ours" {
+			continue
+		}
+		if x.Reason == "" && x.Outcome != "remaining" {
+			p.wrongf("%s %s is %s without a reason", x.Kind, x.ID, x.Outcome)
+		}
+		named[dominosim.Key{Kind: string(x.Kind), ID: x.ID}] = x.Reason
+	}
+	return named
+}
+
+// judgeOpen: a window that stays open has a rest, and names it.
+func (p *playing) judgeOpen(last *window.Window, named map[dominosim.Key]string) {
+	owed := window.Remaining(nil, last.Lines).ToStart()
+	if len(owed) == 0 {
+		p.wrongf("window %s is open, and nothing is left to do in it", last.Name())
+	}
+	for _, it := range owed {
+		if _, ok := named[dominosim.Key{Kind: string(it.Kind), ID: it.ID}]; !ok {
+			p.wrongf("window %s is open for %s, which the last report does not name", last.Name(), it.Key())
+		}
+	}
+}
+
+// judgeEdits: an owner's edit is not written over, unless it fell between dmm's reading and its writing.
+func (p *playing) judgeEdits(k dominosim.Key, shown map[string]any, complain func(string, ...any)) {
+	title := ""
+	for _, d := range p.did[k] {
+		if d.do != "edit" {
+			continue
+		}
+		title = d.title
+		for _, w := range p.writes(k) {
+			if !d.at.Before(w.from) && !d.at.After(w.to) {
+				return
+			}
+		}
+	}
+	if title != "" && shown["title"] != title {
+		complain("%v: its owner's last edit made the title %q, and it is %q", k, title, shown["title"])
+	}
+}
+
+// broughtDown is the turn that took an execution down.
+func broughtDown(turns []turn) (turn, bool) {
+	for _, u := range slices.Backward(turns) {
+		if !u.up && u.was {
+			return u, true
+		}
+	}
+	return turn{}, false
+}
+
+// lag and slack are how late lists are, and how long a start may look like something else.
+const lag, slack = 40 * time.Second, 6 * time.Second
+
+// judgeQuiet: when shutdown says that all is done, nothing runs but what came up after its last scan, less
+// the lag of the lists that it read.
+func (p *playing) judgeQuiet(res *report.Result) {
+	for k := range p.running() {
+		turns := p.turns(k)
+		var up turn
+		for _, u := range turns {
+			if u.up && !u.was {
+				up = u
+			}
+		}
+		scanned := p.listed(k, res.LastQuiet)
+		if !up.at.IsZero() && up.at.Add(lag+slack).After(scanned) {
+			continue
+		}
+		p.wrongf("shutdown ended with 0 at %s, its last scan read this kind's list at %s, and %v has run since %s\n%s",
+			clock(time.Now()), clock(scanned), k, clock(up.at), p.story(k, turns, nil))
+	}
+}
+
+// listed is when the last list was read that shows k, of those that were answered before a moment.
+func (p *playing) listed(k dominosim.Key, until time.Time) time.Time {
+	var at time.Time
+	for _, r := range p.sim.Ledger().Requests() {
+		list := false
+		switch k.Kind {
+		case dominosim.KindApp:
+			list = r.Path == "/v4/modelProducts"
+		case dominosim.KindModelAPI:
+			list = strings.HasSuffix(r.Path, "/versions")
+		case dominosim.KindWorkspace:
+			list = strings.HasSuffix(r.Path, "adminDashboardRowData") || strings.HasSuffix(r.Path, "/workspace") || strings.HasSuffix(r.Path, "/workspaces")
+		case dominosim.KindScheduledJob:
+			list = strings.HasSuffix(r.Path, "/scheduledjobs")
+		}
+		if list && r.Status == http.StatusOK && !r.Ended.After(until) {
+			at = r.Arrived
+		}
+	}
+	return at
+}
+
+// A span is a write of dmm's on its way: from its last look at the execution before it, on which it
+// decided, until the write had taken effect or was answered.
+type span struct {
+	from, sent, to time.Time
+	lost           bool // dmm got no answer
+}
+
+// writes are dmm's calls that would change k, whether or not they did.
+func (p *playing) writes(k dominosim.Key) []span {
+	calls := p.sim.Ledger().Entry(k.Kind, k.ID).Calls
+	var spans []span
+	var reads []dominosim.Request
+	for _, r := range p.sim.Ledger().Requests() {
+		if !slices.Contains(strings.Split(r.Path, "/"), k.ID) {
+			continue
+		}
+		if !r.Write {
+			if r.Status == http.StatusOK {
+				reads = append(reads, r)
+			}
+			continue
+		}
+		w := span{from: r.Arrived, sent: r.Arrived, to: r.Ended, lost: r.Status == 0 || r.Status == 408 || r.Status >= 500}
+		since := 0
+		for _, g := range reads {
+			if !g.Ended.After(r.Arrived) {
+				w.from = g.Arrived
+				if len(spans) > 0 && g.Arrived.After(spans[len(spans)-1].sent) {
+					since++
+				}
+			}
+		}
+		// A definition that is put a second time, since the first did not do, was read before the first.
+		if k.Kind == dominosim.KindScheduledJob && len(spans) > 0 && since == 1 {
+			w.from = spans[len(spans)-1].from
+		}
+		for _, c := range calls {
+			if c.Sent.Equal(r.Arrived) && c.At.After(w.to) {
+				w.to = c.At
+			}
+		}
+		spans = append(spans, w)
+	}
+	return spans
+}
+
+// crossed: its owner started it while dmm's start was on its way.
+func (p *playing) crossed(k dominosim.Key, start turn, earlier []turn) bool {
+	for _, w := range p.writes(k) {
+		if !w.sent.Equal(start.c.Sent) {
+			continue
+		}
+		for _, u := range earlier {
+			if !u.dmm && u.up && !u.at.Before(w.from) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// undecidable reports whether dmm, which started an execution, could not know that its owner had stopped it.
+// Everything that is excused is excused here. Each case is one in which all that dmm can see, in Domino and
+// in its journal, is the same as if the stop had been its own.
+func (p *playing) undecidable(k dominosim.Key, stop, start turn, turns []turn, journal []window.Line) bool {
+	writes := p.writes(k)
+
+	// A call of dmm's was on its way: after the look that it decided on, and before its effect. Domino
+	// accepts the stop of what is stopping already, and a start that is late meets whatever there is.
+	for _, w := range writes {
+		if !stop.at.Before(w.from) && !stop.at.After(w.to) {
+			return true
+		}
+	}
+
+	// A stop was on record that this process never saw the outcome of: it died, or its answer was lost, or
+	// it gave up. Whether that call or the owner brought it down cannot be told.
+	if p.doubtful(k, window.Stop, stop.at, writes, journal) {
+		return true
+	}
+
+	// The same of a start, where nothing shows that it took effect: apps and workspaces get a new instance
+	// with every start, the others do not.
+	hasInstance := k.Kind == dominosim.KindApp || k.Kind == dominosim.KindWorkspace
+	if !hasInstance && p.doubtful(k, window.Start, stop.at, writes, journal) {
+		return true
+	}
+
+	// Its owner started it and stopped it again while it was down for the maintenance, and dmm saw neither.
+	for _, u := range slices.Backward(turns) {
+		if u.dmm || !u.up || u.was || !u.at.Before(stop.at) {
+			continue
+		}
+		seen := slices.ContainsFunc(journal, func(l window.Line) bool {
+			return l.Execution != nil && l.Execution.ID == k.ID && l.At.After(u.at) && l.At.Before(stop.at)
+		})
+		if !seen {
+			return true
+		}
+		break
+	}
+
+	// A version whose stop has begun says "Running" and pending for a while, as one does that is being
+	// replaced, and Domino accepts another stop.
+	if k.Kind == dominosim.KindModelAPI {
+		for _, w := range writes {
+			if w.sent.After(stop.at) && w.from.Before(stop.at.Add(15*time.Second/2)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// doubtful: at that moment the journal held an intent for k without its outcome, and the run of that intent
+// did not come to know its outcome either.
+func (p *playing) doubtful(k dominosim.Key, g window.Goal, at time.Time, writes []span, journal []window.Line) bool {
+	about := func(l window.Line) bool {
+		return l.Key != nil && l.Goal == g && l.Key.ID == k.ID || g == window.Stop && l.Event == window.Supplement && l.Execution.ID == k.ID
+	}
+	for i, l := range journal {
+		if l.Event != window.Intent || !about(l) {
+			continue
+		}
+		from := l.At
+		for _, look := range p.looks(k) {
+			if look.Before(l.At) {
+				from = look
+			}
+		}
+		if at.Before(from) {
+			continue
+		}
+		settled, unknown := false, false
+		for _, m := range journal[i+1:] {
+			if !about(m) {
+				continue
+			}
+			unknown = unknown || m.Run != l.Run || m.Event == window.Failed && m.At.Before(at)
+			if m.Event != window.Intent && m.Event != window.Failed {
+				settled = m.At.Before(at)
+				break
+			}
+			if m.Event == window.Failed {
+				unknown = unknown || m.At.Before(at)
+			}
+		}
+		if settled {
+			continue
+		}
+		if !slices.ContainsFunc(journal[i+1:], func(m window.Line) bool { return about(m) && m.Event != window.Intent }) {
+			unknown = true // its run ended without a word
+		}
+		for _, w := range writes {
+			unknown = unknown || w.lost && !w.sent.Before(l.At) && !w.sent.After(at)
+		}
+		if unknown {
+			return true
+		}
+	}
+	return false
+}
+
+// looks are when the reads of k arrived, in order.
+func (p *playing) looks(k dominosim.Key) []time.Time {
+	var at []time.Time
+	for _, r := range p.sim.Ledger().Requests() {
+		if !r.Write && r.Status == http.StatusOK && slices.Contains(strings.Split(r.Path, "/"), k.ID) {
+			at = append(at, r.Arrived)
+		}
+	}
+	return at
+}
+
+// paused is a definition as if it were, or were not, paused.
+func paused(definition map[string]any, is bool) map[string]any {
+	d := maps.Clone(definition)
+	if d != nil {
+		d["isPaused"] = is
+	}
+	return d
+}
+
+// story is all that happened to one execution, for whoever must understand a failure.
+func (p *playing) story(k dominosim.Key, turns []turn, journal []window.Line) string {
+	type event struct {
+		at   time.Time
+		what string
+	}
+	var events []event
+	for _, u := range turns {
+		events = append(events, event{u.at, u.String()})
+	}
+	for _, r := range p.sim.Ledger().Requests() {
+		if slices.Contains(strings.Split(r.Path, "/"), k.ID) {
+			events = append(events, event{r.Arrived, fmt.Sprintf("%s %s: %d %s %s until %s", r.Method, r.Route, r.Status, r.Fault, r.Err, clock(r.Ended))})
+		}
+	}
+	for _, l := range journal {
+		switch {
+		case l.Key != nil && l.Key.ID == k.ID:
+			events = append(events, event{l.At, fmt.Sprintf("journal: %s %s %s %s (run %.4s)", l.Event, l.Goal, l.Instance, l.Reason, l.Run)})
+		case l.Execution != nil && l.Execution.ID == k.ID:
+			events = append(events, event{l.At, fmt.Sprintf("journal: %s %s %s (run %.4s)", l.Event, l.Execution.State, l.Execution.Instance, l.Run)})
+		case l.Event == window.Begin || l.Event == window.End || l.Event == window.Closed || l.Event == window.Quiet:
+			events = append(events, event{l.At, fmt.Sprintf("journal: %s (run %.4s)", l.Event, l.Run)})
+		}
+	}
+	slices.SortStableFunc(events, func(a, b event) int { return a.at.Compare(b.at) })
+	var b strings.Builder
+	for _, e := range events {
+		fmt.Fprintf(&b, "    %s %s\n", clock(e.at), e.what)
+	}
+	return b.String()
+}

@@ -1,0 +1,7 @@
+package snapshot
+
+// The decoders, for the fuzz tests.
+var (
+	ParseManifest = parseManifest
+	ParseData     = parseData
+)
