@@ -16,7 +16,7 @@ race := $(and $(cc),-race)
 FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-servers lint bench demo generate image clean
+.PHONY: help build test test-servers matrix breakage soak lint bench demo generate image clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,17 @@ test: ## all tests; with the race detector where there is a C compiler
 
 test-servers: ## the tests that need a real server: MinIO, built and started by the script
 	scripts/test-servers $(FLAGS)
+
+matrix: ## the whole crash matrix, of which make test runs a tenth
+	@$(GO) test -count=1 -timeout 20m -v -run TestCrashMatrix ./internal/modes -args -matrix | grep -vE '^ *(=== |--- PASS)|level='
+
+breakage: ## break each safety on purpose, one at a time, and show which tests notice
+	@$(GO) run ./scripts/breakage
+
+soak: ## hours: every fuzz target for 5 minutes, 20,000 random maintenances, the whole matrix with the race detector
+	scripts/fuzz 300
+	$(GO) test -count=1 -timeout 12h -run TestNothingIsLost ./internal/modes -rapid.checks=20000
+	$(GO) test -race -count=1 -timeout 2h -run TestCrashMatrix ./internal/modes -args -matrix
 
 lint: $(tools)/.done ## gofmt, go vet, staticcheck, golangci-lint (import rules too)
 	@rc=0; \

@@ -42,7 +42,7 @@ func main() {
 
 // run is main without the process: tests call it.
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
-	code := exitUsage // until a mode has run
+	code := exitDone // help, and whatever else runs no mode
 	root := command(ctx, environ, stdout, stderr, &code)
 	root.SetArgs(args)
 	if err := root.ExecuteContext(ctx); err != nil {

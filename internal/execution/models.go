@@ -131,14 +131,8 @@ func (d *models) Poll(ctx context.Context) (map[string]State, error) {
 
 func (d *models) Read(ctx context.Context, e Execution) (Execution, error) {
 	v, err := d.client.ModelVersion(ctx, e.Parent, e.ID)
-	if domino.KindOf(err) == domino.KindNoRoute {
-		// Before 5.11 a route of the UI is all there is, and answers with a page for a
-		// version that it does not know (api.md §2, inferred). The list of versions can tell.
-		list, _, listErr := d.client.ModelVersions(ctx, e.Parent)
-		known := func(v domino.ModelVersion) bool { return v.ID == e.ID }
-		if listErr == nil && !slices.ContainsFunc(list, known) {
-			return e, fmt.Errorf("%w: %w", ErrGone, err)
-		}
+	if domino.KindOf(err) == domino.KindNoRoute && d.unlisted(ctx, e) {
+		return e, fmt.Errorf("%w: %w", ErrGone, err)
 	}
 	if err != nil {
 		return e, gone(err)
@@ -146,6 +140,19 @@ func (d *models) Read(ctx context.Context, e Execution) (Execution, error) {
 	now := d.fold(v)
 	e.State, e.DominoState = now.State, now.DominoState
 	return e, nil
+}
+
+// unlisted reports whether Domino's lists show that a version is gone. Before 5.11 a route
+// of the UI is all there is to read one by, and it answers with a page for what it does
+// not know (api.md §2, inferred), as an ingress does without a Domino behind it.
+func (d *models) unlisted(ctx context.Context, e Execution) bool {
+	versions, _, err := d.client.ModelVersions(ctx, e.Parent)
+	if err == nil {
+		return !slices.ContainsFunc(versions, func(v domino.ModelVersion) bool { return v.ID == e.ID })
+	}
+	list, l := d.models(ctx)
+	return domino.KindOf(err) == domino.KindNoRoute && l.Complete() &&
+		!slices.ContainsFunc(list, func(m domino.Model) bool { return m.ID == e.Parent })
 }
 
 // Detail is Read: the list already tells all that a restart needs.

@@ -67,6 +67,8 @@ func NextStep(mode string, err error) string {
 		return "give an administrator's key or token, then " + again
 	case errors.Is(err, snapshot.ErrNotFound):
 		return "check DMM_STORE and its prefix; dmm snapshot makes a first snapshot"
+	case errors.Is(err, ErrInterrupted):
+		return again
 	case errors.Is(err, ErrDeadline):
 		return again + " with a longer DMM_DEADLINE"
 	case errors.Is(err, store.ErrDenied):

@@ -155,10 +155,22 @@ func (s *site) shown() map[string]map[string]any {
 	return out
 }
 
-// get asks the simulator directly, as an administrator.
+// get and post ask the simulator directly, as an administrator.
 func (s *site) get(path string, into any) {
 	s.t.Helper()
-	r, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, "http://domino.example.com"+path, nil)
+	if err := json.Unmarshal(s.ask(http.MethodGet, path, ""), into); err != nil {
+		s.t.Fatalf("GET %s: %v", path, err)
+	}
+}
+
+func (s *site) post(path, body string) {
+	s.t.Helper()
+	s.ask(http.MethodPost, path, body)
+}
+
+func (s *site) ask(method, path, body string) []byte {
+	s.t.Helper()
+	r, err := http.NewRequestWithContext(s.t.Context(), method, "http://domino.example.com"+path, strings.NewReader(body))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -168,9 +180,11 @@ func (s *site) get(path string, into any) {
 		s.t.Fatal(err)
 	}
 	defer res.Body.Close()
-	if err := json.NewDecoder(res.Body).Decode(into); err != nil {
-		s.t.Fatalf("GET %s: %v", path, err)
+	answer, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != http.StatusOK {
+		s.t.Fatalf("%s %s: %d %s %v", method, path, res.StatusCode, answer, err)
 	}
+	return answer
 }
 
 // stops and starts are how often a call of dmm has stopped or started an execution, in effect.

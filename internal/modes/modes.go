@@ -42,11 +42,11 @@ type Mode struct {
 func All() []Mode {
 	both := config.Needs{Domino: true, Store: true}
 	return []Mode{
-		{"snapshot", "record what runs", snapshotLong, both, Snapshot},
-		{"shutdown", "stop what the snapshot shows running", shutdownLong, both, Shutdown},
-		{"restore", "start again what shutdown stopped", restoreLong, both, Restore},
-		{"status", "tell how far the open maintenance is", statusLong, config.Needs{Store: true}, Status},
-		{"close", "end a maintenance and give up what is not back", closeLong, config.Needs{Store: true}, Close},
+		{"snapshot", "record what runs", snapshotLong, both, ending(Snapshot)},
+		{"shutdown", "stop what the snapshot shows running", shutdownLong, both, ending(bounded(Shutdown))},
+		{"restore", "start again what shutdown stopped", restoreLong, both, ending(bounded(Restore))},
+		{"status", "tell how far the open maintenance is", statusLong, config.Needs{Store: true}, ending(Status)},
+		{"close", "end a maintenance and give up what is not back", closeLong, config.Needs{Store: true}, ending(Close)},
 		{"simulate", "serve a simulated Domino to rehearse with", simulateLong, config.Needs{}, Simulate},
 		{"demo", "play a whole maintenance against a simulated Domino", demoLong, config.Needs{}, Demo},
 		{"version", "print the version", "Prints the version of dmm.", config.Needs{}, Version},
@@ -88,7 +88,9 @@ func (e *UsageError) Error() string { return e.Reason }
 
 // Version prints the version.
 func Version(_ context.Context, e *Env) (*report.Result, error) {
-	return &report.Result{Mode: "version", Message: "dmm " + e.Version}, nil
+	res := e.result("version")
+	res.Message = "dmm " + e.Version
+	return res, nil
 }
 
 // scene is what a mode finds when it begins.
@@ -306,17 +308,43 @@ func progress(log *slog.Logger, goal string) func(done, total int) {
 	}
 }
 
-// bounded ends the context resumably at DMM_DEADLINE.
-func (e *Env) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
-	if e.Config.Deadline <= 0 {
-		return context.WithCancel(ctx)
+type run func(context.Context, *Env) (*Result, error)
+
+// bounded ends a mode resumably at DMM_DEADLINE.
+func bounded(mode run) run {
+	return func(ctx context.Context, e *Env) (*Result, error) {
+		if e.Config.Deadline <= 0 {
+			return mode(ctx, e)
+		}
+		ctx, cancel := context.WithTimeoutCause(ctx, e.Config.Deadline, ErrDeadline)
+		defer cancel()
+		res, err := mode(ctx, e)
+		return res, because(ctx, err)
 	}
-	return context.WithTimeoutCause(ctx, e.Config.Deadline, ErrDeadline)
+}
+
+// ending tells why a mode ended that was told to.
+func ending(mode run) run {
+	return func(ctx context.Context, e *Env) (*Result, error) {
+		res, err := mode(ctx, e)
+		return res, because(ctx, err)
+	}
+}
+
+// because adds to an error that only tells of a context's end why it ended: a store says
+// "context canceled" where a signal, the deadline or a lost place is what counts.
+func because(ctx context.Context, err error) error {
+	cause := context.Cause(ctx)
+	if cause == nil || errors.Is(err, cause) || !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", cause, err)
 }
 
 // finish ends a run on record, whatever became of it, and frees the window. A run that
 // lost its place has nothing more to say; one that cannot write says so.
 func (e *Env) finish(ctx context.Context, run *window.Run, res *report.Result, err error) error {
+	err = because(ctx, err)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
 	defer cancel()
 	endErr := run.End(ctx, e.ExitCode(res, err))

@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -614,5 +616,88 @@ func TestARestoreFromASnapshotGoesOnWhereItWas(t *testing.T) {
 		s.must(0, "restore") // it needs no further arguments
 		s.wantSame(ran)
 		s.wantAtMostOnce()
+	})
+}
+
+func TestAnAppThatItsOwnerRestartedOtherwiseComesBackSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, dominosim.Lagged(small()), "DMM_RESTORE_WORKSPACES=true")
+		app := s.anyRunning(dominosim.KindApp)
+		s.must(0, "snapshot")
+		if err := s.sim.OwnerStopApp(app.ID); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(6 * time.Second)
+		// Its owner starts it on another hardware tier.
+		was := s.anyOtherTier(app)
+		s.post("/v4/modelProducts/"+app.ID+"/start", `{"hardwareTierId":"`+was+`","externalVolumeMountIds":[]}`)
+		time.Sleep(6 * time.Second)
+		ran := s.running()
+		if ran[app].HardwareTier != was {
+			t.Fatalf("its owner's start runs on %q, want %q", ran[app].HardwareTier, was)
+		}
+		s.must(0, "shutdown")
+		s.must(0, "restore")
+		s.wantSame(ran)
+	})
+}
+
+func (s *site) anyOtherTier(app dominosim.Key) string {
+	for _, r := range s.running() {
+		if r.HardwareTier != "" && r.HardwareTier != s.running()[app].HardwareTier {
+			return r.HardwareTier
+		}
+	}
+	s.t.Fatal("only one hardware tier")
+	return ""
+}
+
+func TestASnapshotIsNotTakenOfASystemThatIsBeingShutDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, small())
+		first := s.must(0, "snapshot").Snapshot
+		// A shutdown opens a window while the second snapshot is being taken.
+		meanwhile := *s
+		s.transport = opening{s.transport, func() { meanwhile.must(0, "shutdown") }, new(sync.Once)}
+		res := s.must(0, "snapshot")
+		if !strings.Contains(res.Message, "No snapshot was taken") {
+			t.Errorf("snapshot says %q, want that none was taken", res.Message)
+		}
+		ids, err := snapshot.List(t.Context(), s.store)
+		if err != nil || len(ids) != 1 || ids[0] != first {
+			t.Errorf("snapshots %v, error %v; want only %s", ids, err, first)
+		}
+	})
+}
+
+// opening does something once, when the list of executions is asked for, which is the last
+// that a snapshot reads.
+type opening struct {
+	next http.RoundTripper
+	do   func()
+	once *sync.Once
+}
+
+func (o opening) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Path == "/v4/admin/executions" {
+		o.once.Do(o.do)
+	}
+	return o.next.RoundTrip(r)
+}
+
+func TestQuietIsNotSaidWhileSomethingIsOnItsWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := small()
+		c.StopTime = 3 * time.Minute
+		s := newSite(t, c)
+		s.must(0, "snapshot")
+		app := s.anyRunning(dominosim.KindApp)
+		if err := s.sim.OwnerStopApp(app.ID); err != nil {
+			t.Fatal(err)
+		}
+		s.must(0, "shutdown")
+		if moving := s.sim.Ledger().Moving(); len(moving) > 0 {
+			t.Errorf("shutdown is done, and %v are still on their way down", moving)
+		}
 	})
 }

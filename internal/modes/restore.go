@@ -21,8 +21,6 @@ a deployment was rebuilt.`
 
 // Restore starts again what the open window has stopped.
 func Restore(ctx context.Context, e *Env) (*report.Result, error) {
-	ctx, cancel := e.bounded(ctx)
-	defer cancel()
 	at, err := e.begin(ctx, "restore")
 	if err != nil {
 		return nil, err

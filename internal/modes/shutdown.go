@@ -47,8 +47,6 @@ const aheadOfUs = 5 * time.Minute
 
 // Shutdown stops what the snapshot shows running.
 func Shutdown(ctx context.Context, e *Env) (*report.Result, error) {
-	ctx, cancel := e.bounded(ctx)
-	defer cancel()
 	at, err := e.begin(ctx, "shutdown")
 	if err != nil {
 		return nil, err

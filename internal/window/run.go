@@ -68,8 +68,9 @@ func OpenNext(ctx context.Context, s store.Store, last *Window, p Pinned, who Ho
 	r := newRun(s, &Window{Number: number, Pinned: p}, who)
 	lines := []Line{{Event: Open, Window: &p}, {Event: Begin, Holder: &who}}
 	if err := r.Append(ctx, lines...); err != nil {
-		if errors.Is(err, ErrSuperseded) {
-			return nil, &RefusedError{Err: ErrBusy, Window: name(number)}
+		var taken *RefusedError
+		if errors.Is(err, ErrSuperseded) && errors.As(err, &taken) {
+			return nil, &RefusedError{Err: ErrBusy, Window: name(number), Holder: taken.Holder}
 		}
 		return nil, err
 	}
