@@ -380,6 +380,7 @@ func (x *step) record(ctx context.Context) {
 // call sends the call of a task whose intent is on record.
 func (x *step) call(ctx context.Context, t *task) {
 	x.move(t, calling)
+	t.verified = false
 	t.before = t.seen.Instance
 	x.lastSent = time.Now()
 	subject := t.item.Execution
@@ -401,7 +402,7 @@ func (x *step) called(ctx context.Context, t *task, a execution.Answer, err erro
 	fault := execution.FaultOf(err)
 	switch {
 	case err == nil:
-		t.answered, t.landed, t.moving = true, true, false
+		t.answered, t.landed, t.moving, t.verified = true, true, false, a.Seen != nil
 		x.move(t, waiting)
 		x.sooner()
 		if a.Seen != nil {

@@ -34,6 +34,8 @@ type task struct {
 	answered bool
 	// moving: after the answer it has been seen on its way, so that an end state is a new one.
 	moving bool
+	// verified: the driver has read back what the last call left, and found no more changed than was asked for.
+	verified bool
 	// last: it is being read for the last time, its time is over.
 	last bool
 	// before is the instance that the last call met, or would have.
@@ -124,10 +126,10 @@ func (t *task) other(now execution.Execution) bool {
 }
 
 // rewritten says what differs after calls that rewrite a whole definition and of which
-// this run has not seen the answer: the loss of an answer must not hide the loss of a field.
+// nobody has seen what they left: the loss of an answer, or of the look after it, must not hide the loss of a field.
 func (t *task) rewritten(now execution.Execution) string {
 	c, ok := t.driver.(execution.Comparer)
-	if !ok || t.answered {
+	if !ok || t.verified {
 		return ""
 	}
 	if diff := c.Differences(t.item.Execution, now); len(diff) > 0 {

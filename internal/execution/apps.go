@@ -252,7 +252,7 @@ func (d *apps) Start(ctx context.Context, e Execution) (Answer, error) {
 	}
 	id, err := d.client.StartApp(ctx, e.ID, p)
 	if answered(err) {
-		return Answer{}, refusedOrAlready(ctx, d, e, gone(err), State.Up)
+		return Answer{}, refusedOrAlready(ctx, d, e, err, State.Up)
 	}
 	return Answer{Instance: id}, err
 }

@@ -324,6 +324,28 @@ func TestStartWithoutRestartArgumentsSendsNothing(t *testing.T) {
 	})
 }
 
+func TestStartOfWhatRunsIsErrAlready(t *testing.T) {
+	eachProfile(t, func(t *testing.T, profile string) {
+		s := newSite(t, dominosim.Config{Profile: profile})
+		for _, e := range []execution.Execution{s.app(), s.workspace(), s.schedule()} {
+			if _, err := s.drivers.Of(e.Kind).Start(t.Context(), e); !isAlready(err) {
+				t.Errorf("%s: Start = %v, want ErrAlready", e.Kind, err)
+			}
+		}
+	})
+}
+
+// A list may repeat a row, and two lists may show the same thing while it moves.
+func TestARowThatIsRepeatedIsListedOnce(t *testing.T) {
+	inTime(t, "6.1", func(t *testing.T) {
+		s := newSite(t, dominosim.Config{}, changeAnswers("^/v4/modelProducts$", func(v any) { rows := v.([]any); rows[1] = rows[0] }))
+		got := ids(s.list(execution.App), nil)
+		if n := len(slices.Compact(slices.Clone(got))); n != len(got) {
+			t.Errorf("%d apps are listed, %d of them different", len(got), n)
+		}
+	})
+}
+
 func TestOf(t *testing.T) {
 	d := execution.NewDrivers(nil)
 	for _, k := range execution.Kinds() {

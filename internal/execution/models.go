@@ -146,12 +146,13 @@ func (d *models) Read(ctx context.Context, e Execution) (Execution, error) {
 // of the UI is all there is to read one by, and it answers with a page for what it does
 // not know (api.md §2, inferred), as an ingress does without a Domino behind it.
 func (d *models) unlisted(ctx context.Context, e Execution) bool {
-	versions, _, err := d.client.ModelVersions(ctx, e.Parent)
+	versions, rows, err := d.client.ModelVersions(ctx, e.Parent)
 	if err == nil {
-		return !slices.ContainsFunc(versions, func(v domino.ModelVersion) bool { return v.ID == e.ID })
+		return len(rows) == 0 && !slices.ContainsFunc(versions, func(v domino.ModelVersion) bool { return v.ID == e.ID })
 	}
-	list, l := d.models(ctx)
-	return domino.KindOf(err) == domino.KindNoRoute && l.Complete() &&
+	// Not project by project: a restore knows no projects, and would find none of its models in them.
+	list, rows, listErr := d.client.Models(ctx)
+	return domino.KindOf(err) == domino.KindNoRoute && listErr == nil && len(rows) == 0 &&
 		!slices.ContainsFunc(list, func(m domino.Model) bool { return m.ID == e.Parent })
 }
 
@@ -176,7 +177,11 @@ func (d *models) Start(ctx context.Context, e Execution) (Answer, error) {
 	if err := decodeRestart(e, &r); err != nil {
 		return Answer{}, err
 	}
-	return Answer{}, gone(d.client.StartModelVersion(ctx, r.ModelID, r.VersionID))
+	err := d.client.StartModelVersion(ctx, r.ModelID, r.VersionID)
+	if answered(err) {
+		return Answer{}, refusedOrAlready(ctx, d, e, err, State.Up)
+	}
+	return Answer{}, err
 }
 
 // unsent marks the failure of a read that came before a call: the call was never sent.

@@ -112,7 +112,7 @@ func (d *schedules) setPaused(ctx context.Context, e Execution, paused bool) (An
 			return Answer{}, &UnsentError{err}
 		}
 		if err := d.client.PutScheduledJob(ctx, e.Project.ID, e.ID, body); err != nil {
-			return Answer{}, gone(err)
+			return Answer{}, err // a 404 is about something that the definition names: the schedule itself has just been read
 		}
 		now, err := d.client.ScheduledJob(ctx, e.Project.ID, e.ID)
 		if err != nil {

@@ -3,6 +3,7 @@ package execution_test
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/domino-maintenance-mode/dmm/internal/dominosim"
 	"github.com/domino-maintenance-mode/dmm/internal/execution"
@@ -62,6 +63,7 @@ func TestUnaccounted(t *testing.T) {
 		{"it is down, and seen to run", in(execution.Stopped), seen("App", "Running"), true, map[string]int{}},
 		{"it has failed, and is seen to run", in(execution.Failed), seen("App", "Running"), true, map[string]int{}},
 		{"a word that is not known counts as running", in(execution.Stopped), seen("App", "Hibernated"), true, map[string]int{}},
+		{"it is down, and seen to stop", in(execution.Stopped), seen("App", "Stopping"), true, map[string]int{}},
 		{"it is down in both", in(execution.Stopped), seen("App", "Succeeded"), false, map[string]int{}},
 		{"a workspace", execution.Execution{}, seen("Workspace", "Running"), true, map[string]int{}},
 		{"a job", app, seen("Batch", "Running"), false, map[string]int{"Batch": 1}},
@@ -75,6 +77,19 @@ func TestUnaccounted(t *testing.T) {
 			wantEqual(t, "kinds without a driver", tt.without, without)
 		})
 	}
+}
+
+// A workspace that is stopping is in the inventory, so that the witness shows nothing new.
+func TestAWorkspaceThatIsStoppingIsAccountedFor(t *testing.T) {
+	inTime(t, "6.1", func(t *testing.T) {
+		s := newSite(t, dominosim.Config{StopTime: time.Minute})
+		s.stop(s.workspace())
+		time.Sleep(20 * time.Second)
+		l := s.inventory()
+		if missing, _ := execution.Unaccounted(l.Executions, s.witness()); len(missing) > 0 {
+			t.Errorf("unaccounted = %+v, want none", missing)
+		}
+	})
 }
 
 func TestAWitnessThatIsPartlyUnreadable(t *testing.T) {

@@ -188,7 +188,7 @@ func (d *workspaces) Start(ctx context.Context, e Execution) (Answer, error) {
 		return Answer{}, fmt.Errorf("%w: %w", ErrNotOurs, err)
 	}
 	if answered(err) {
-		return Answer{}, refusedOrAlready(ctx, d, e, gone(err), State.Up)
+		return Answer{}, refusedOrAlready(ctx, d, e, err, State.Up)
 	}
 	return Answer{Instance: s.ID}, err
 }

@@ -1,7 +1,10 @@
 package execution_test
 
 import (
+	"bytes"
 	"errors"
+	"io"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -57,6 +60,37 @@ func TestAWorkspaceWhoseProjectIsNotListedIsFoundByScan(t *testing.T) {
 			t.Error("no project was scanned: the test proves nothing")
 		}
 		wantComplete(t, s.list(execution.Workspace))
+	})
+}
+
+// called makes two projects have the same name, in all answers.
+func called(one, other string) via {
+	return func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(r *http.Request) (*http.Response, error) {
+			res, err := next.RoundTrip(r)
+			if err != nil {
+				return nil, err
+			}
+			body, err := io.ReadAll(res.Body)
+			if err != nil {
+				return nil, err
+			}
+			res.Body.Close()
+			res.Body = io.NopCloser(bytes.NewReader(bytes.ReplaceAll(body, []byte(other), []byte(one))))
+			return res, nil
+		})
+	}
+}
+
+// A project was archived and another made in its name: a row of the admin dashboard, which
+// names its project by owner and name, may be of either.
+func TestAWorkspaceOfAnArchivedProjectWithANamesakeIsNotLost(t *testing.T) {
+	eachProfile(t, func(t *testing.T, profile string) {
+		// The archived project is the thirteenth and so has the owner of the first.
+		s := newSite(t, dominosim.Config{Profile: profile, Projects: 12, Workspaces: 3}, called("churn-forecast", "retired-pilot"))
+		l := s.inventory(execution.Workspace)
+		wantComplete(t, l)
+		wantEqual(t, "what runs", s.truth(execution.Workspace), ids(l, up))
 	})
 }
 

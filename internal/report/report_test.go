@@ -343,6 +343,24 @@ func TestAKindOfANewerVersionIsCounted(t *testing.T) {
 	}
 }
 
+func TestKindsOfANewerVersionHaveAnOrder(t *testing.T) {
+	e := []execution.Execution{
+		{Kind: "Build", ID: "1", State: execution.Running}, {Kind: "Endpoint", ID: "1", State: execution.Running},
+		{Kind: "ExternalDeployment", ID: "1", State: execution.Running}, {Kind: "Job", ID: "1", State: execution.Running},
+	}
+	for range 20 {
+		r := result("shutdown")
+		r.Stopping(window.Remaining(e, nil), execution.Filter{})
+		var got []execution.Kind
+		for _, c := range r.Kinds {
+			got = append(got, c.Kind)
+		}
+		if diff := cmp.Diff([]execution.Kind{"Build", "Endpoint", "ExternalDeployment", "Job"}, got); diff != "" {
+			t.Fatalf("Kinds (-want +got):\n%s", diff)
+		}
+	}
+}
+
 // hostile is what somebody may call a thing in Domino: it ends the line, forges another,
 // clears the screen and paints it.
 const hostile = "x\nFailed, still to be dealt with:\r\x1b[2J\x1b[31m\a\b\x7f"
@@ -353,6 +371,38 @@ func TestNamesAndReasonsBreakNeitherLinesNorTheTerminal(t *testing.T) {
 			{Kind: execution.App, ID: "a1", Name: hostile, Project: "o/p", Outcome: outcome, Reason: hostile},
 		}}
 		wantPlain(t, outcome, text(t, r), 5)
+	}
+}
+
+// Names come from users, notes from Domino's own words: none of them may forge a line.
+func TestNothingThatSomebodyElseWroteBreaksAReport(t *testing.T) {
+	one := func(e report.Execution) *report.Result {
+		e.Outcome = "planned"
+		return &report.Result{Message: "end", Executions: []report.Execution{e}}
+	}
+	for _, tt := range []struct {
+		what   string
+		result *report.Result
+		lines  int
+	}{
+		{"project", one(report.Execution{Project: hostile}), 5},
+		{"owner", one(report.Execution{Owner: hostile}), 5},
+		{"id", one(report.Execution{ID: hostile}), 5},
+		{"kind", one(report.Execution{Kind: execution.Kind(hostile)}), 5},
+		{"guess", one(report.Execution{Guesses: []string{hostile}}), 6},
+		{"note", &report.Result{Message: "end", Notes: []string{hostile}}, 5},
+		{"whose key it is", &report.Result{Message: "end", As: hostile}, 3},
+		{"Domino's version", &report.Result{Message: "end", Domino: hostile}, 3},
+		{"message", &report.Result{Message: hostile}, 1},
+		{"C1 controls in a reason, which some terminals obey as well", one(report.Execution{Reason: "\u009b2J\u0085"}), 5},
+		{"a line separator in a reason", one(report.Execution{Reason: "x\u2028y"}), 5},
+		{"a reason that is read backwards", one(report.Execution{Reason: "x\u202ey"}), 5},
+	} {
+		got := text(t, tt.result)
+		wantPlain(t, tt.what, got, tt.lines)
+		if strings.ContainsAny(got, "\u2028\u202e") {
+			t.Errorf("%s: the report has characters in it that move others:\n%q", tt.what, got)
+		}
 	}
 }
 

@@ -452,6 +452,8 @@ func TestDamage(t *testing.T) {
 		{name: "another snapshot's manifest", manifest: edit(id, "20260101-000000-aaaa"), want: `names another snapshot, "20260101-000000-aaaa"`},
 		{name: "another data object", manifest: edit(`executions.jsonl.zst`, `../x`), want: `unknown data object "../x"`},
 		{name: "another number of lines", manifest: edit(`"lines": \d+`, `"lines": 5`), want: "has 4 lines, its manifest says 5"},
+		{name: "a count of what is not there", manifest: edit(`"App": \{`, `"App": {"starting": 3,`), want: "0 App are starting, its manifest says 3"},
+		{name: "a kind that is not there", manifest: edit(`"App": \{`, `"Job": {"running": 1}, "App": {`), want: "0 Job are running, its manifest says 1"},
 		{name: "another count", manifest: edit(`"running": 1`, `"running": 2`), want: "1 App are running, its manifest says 2"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
