@@ -24,7 +24,9 @@ type Step struct {
 	Item *window.Item `json:"-"`
 	// NotBefore: until then nothing is sent and no outcome recorded, since a call may be on its way.
 	NotBefore time.Time `json:"notBefore,omitzero"`
-	Why       string    `json:"why"`
+	// Renamed: a new instance id does not prove a new instance.
+	Renamed bool   `json:"renamed,omitempty"`
+	Why     string `json:"why"`
 }
 
 // Leaving is one execution that is settled as it is.
@@ -54,6 +56,8 @@ func PlanStop(b *window.Balance, f execution.Filter, run string, settled time.Ti
 type Policy struct {
 	Filter     execution.Filter
 	Workspaces bool // start workspaces, too
+	// AppsRenamed: an upgrade since the shutdown has changed what the id of an app's instance is.
+	AppsRenamed bool
 }
 
 // PlanStart plans a restore of what the window owes.
@@ -68,6 +72,9 @@ func PlanStart(b *window.Balance, policy Policy, run string, settled time.Time) 
 			continue
 		}
 		p.add(it, run, settled)
+	}
+	for i, s := range p.Steps {
+		p.Steps[i].Renamed = policy.AppsRenamed && s.Item.Kind == execution.App
 	}
 	p.sort(startOrder)
 	return p

@@ -42,15 +42,16 @@ type task struct {
 	before string
 
 	forced  bool
-	calls   int // intents of this run
-	refused int // calls that Domino refused, looks that failed, restarts by others
-	unsent  int // calls that never left
+	renamed bool // instance ids may have changed their meaning since before was seen
+	calls   int  // intents of this run
+	refused int  // calls that Domino refused, looks that failed, restarts by others
+	unsent  int  // calls that never left
 	seen    execution.Execution
 }
 
 func newTask(g window.Goal, s Step, d execution.Driver) *task {
 	it := s.Item
-	t := &task{item: it, driver: d, notBefore: s.NotBefore, seen: it.Execution, before: it.Instance}
+	t := &task{item: it, driver: d, notBefore: s.NotBefore, renamed: s.Renamed, seen: it.Execution, before: it.Instance}
 	if g == window.Stop {
 		t.landed = it.Stop.Open
 		return t
@@ -129,7 +130,7 @@ func (t *task) other(now execution.Execution) bool {
 // nobody has seen what they left: the loss of an answer, or of the look after it, must not hide the loss of a field.
 func (t *task) rewritten(now execution.Execution) string {
 	c, ok := t.driver.(execution.Comparer)
-	if !ok || t.verified {
+	if !ok || t.verified || !t.landed {
 		return ""
 	}
 	if diff := c.Differences(t.item.Execution, now); len(diff) > 0 {
@@ -169,10 +170,10 @@ func (t *task) judgeNewInstance(now execution.Execution, started bool) ruling {
 		return outcome(window.Done, "")
 	case now.State == execution.Starting:
 		return ruling{verdict: wait}
+	case !started && (t.renamed || now.State == execution.Failed):
+		return ruling{verdict: call} // not its owner's stop, or who knows whose instance that is: it is still owed
 	case !started:
-		// Nobody of ours started it. Ids may also change their meaning in an upgrade
-		// (api.md §8: versions of 6.0 are instances of 6.1), so that it is still owed.
-		return ruling{verdict: call}
+		return outcome(window.Left, "it was started and stopped again since, as %s, not by dmm", now.Instance)
 	case now.State == execution.Failed:
 		return outcome(window.Failed, "it was started as %s and ended as %s", now.Instance, now.DominoState)
 	}

@@ -46,8 +46,9 @@ type Dialect struct {
 	StartNetApp      bool // netAppVolumeIds
 	StartBundle      bool // bundleId
 
-	AppMounts bool // app instances tell their real mounts (api.md §8, op getAppInstanceDetails)
-	BetaApps  bool // /api/apps/beta (api.md §8b)
+	AppInstances bool // apps name their run latestAppInstanceId; before, latestAppVersionId (api.md §8, nucleus.ModelProduct)
+	AppMounts    bool // app instances tell their real mounts (api.md §8, op getAppInstanceDetails)
+	BetaApps     bool // /api/apps/beta (api.md §8b)
 
 	ModelServing   bool // /api/modelServing/v1 (api.md §9b)
 	ModelDataPlane bool // models tell the data plane of their active version (api.md §9, modelmanager.Model)
@@ -97,6 +98,7 @@ var dialects = func() []Dialect {
 	next("6.1", 6, 1, func(d *Dialect) {
 		d.StartCommit = true   // commitId?, mainRepoGitRef?@6.1+ (§8, nucleus.StartParams)
 		d.StartNetApp = true   // netAppVolumeIds?@6.1+ (§8, nucleus.StartParams)
+		d.AppInstances = true  // latestAppInstanceId?@6.1+, latestAppVersionId?@..6.0 (§8, nucleus.ModelProduct)
 		d.AppMounts = true     // 6.1+ common.AppInstanceDetails, before it without mounts (§8)
 		d.BetaApps = true      // spec 6.1->6.3 (§8b)
 		d.SessionNetApp = true // netAppVolumeIds?@6.1+ (§10, op startWorkspaceSession)
@@ -109,6 +111,16 @@ var dialects = func() []Dialect {
 	})
 	return table
 }()
+
+// SameAppInstances reports whether two releases mean the same by the id of an app's run. What is no version is taken to
+// differ.
+func SameAppInstances(a, b string) bool {
+	va, errA := ParseVersion(a)
+	vb, errB := ParseVersion(b)
+	da, _ := dialectOf(va)
+	db, _ := dialectOf(vb)
+	return errA == nil && errB == nil && da.AppInstances == db.AppInstances
+}
 
 // dialectOf is the row for v, and a warning if it is not v's own.
 func dialectOf(v Version) (Dialect, string) {

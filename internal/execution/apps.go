@@ -29,6 +29,10 @@ type appRestart struct {
 	EnvironmentRevisionID string `json:"environmentRevisionId,omitempty"`
 }
 
+// SameInstances reports whether the instances of apps that two releases of Domino show
+// can be compared.
+func SameInstances(release, other string) bool { return domino.SameAppInstances(release, other) }
+
 func (d *apps) List(ctx context.Context) Listing {
 	var l Listing
 	list, rows, err := d.client.Apps(ctx)

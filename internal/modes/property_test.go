@@ -62,7 +62,7 @@ type ownersAction struct {
 	AfterMS int    `json:"afterMS"`
 	Kind    string `json:"kind"`
 	Pick    int    `json:"pick"` // which of that kind
-	Do      string `json:"do"`   // stop, start, edit
+	Do      string `json:"do"`   // stop, start, flip (whichever of the two is possible), edit
 }
 
 // A plannedFault is put in place when a stage begins.
@@ -139,14 +139,14 @@ func drawMaintenance(t *rapid.T) maintenance {
 		m.Apps = 1
 	}
 	// What happens, happens mostly early in a stage, when most is under way.
-	delay := rapid.OneOf(rapid.IntRange(0, 2_000), rapid.IntRange(0, 30_000), rapid.IntRange(0, 200_000))
+	delay := rapid.OneOf(rapid.IntRange(0, 700), rapid.IntRange(0, 3_000), rapid.IntRange(0, 30_000), rapid.IntRange(0, 200_000))
 	m.Owners = rapid.SliceOfN(rapid.Custom(func(t *rapid.T) ownersAction {
 		return ownersAction{
 			Stage: rapid.IntRange(0, len(stages)-1).Draw(t, "stage"), AfterMS: delay.Draw(t, "after"),
 			Kind: rapid.SampledFrom([]string{dominosim.KindApp, dominosim.KindModelAPI, dominosim.KindWorkspace, dominosim.KindScheduledJob}).Draw(t, "kind"),
-			Pick: rapid.IntRange(0, 5).Draw(t, "pick"), Do: rapid.SampledFrom([]string{"stop", "start", "edit"}).Draw(t, "do"),
+			Pick: rapid.IntRange(0, 7).Draw(t, "pick"), Do: rapid.SampledFrom([]string{"flip", "stop", "start", "edit"}).Draw(t, "do"),
 		}
-	}), 0, 6).Draw(t, "owners")
+	}), 0, 12).Draw(t, "owners")
 	m.Faults = rapid.SliceOfN(rapid.Custom(func(t *rapid.T) plannedFault {
 		f := rapid.SampledFrom(faultsToDraw).Draw(t, "fault")
 		f.Stage = rapid.SampledFrom([]int{1, 2, 4}).Draw(t, "stage")
@@ -197,7 +197,9 @@ func TestNothingIsLostAndNothingIsStartedAgainstItsOwner(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	defer func() { t.Logf("judged: %v", judged.n) }()
 	rapid.Check(t, func(r *rapid.T) {
+		judged.count("cases")
 		m := drawMaintenance(r)
 		if wrong := play(t, m); len(wrong) > 0 {
 			text, _ := json.Marshal(m)
@@ -412,7 +414,7 @@ func (p *playing) once(mode string, n int) (res *report.Result, err error, unhea
 	dead := w.what != "" && (w.moment == before || w.moment == after)
 	if mode == "restore" {
 		p.restored = nil
-		if err == nil && !dead && res.Phase != "" {
+		if err == nil && !dead && len(res.Executions) > 0 {
 			p.restored = res
 		}
 	}
@@ -456,11 +458,22 @@ type deed struct {
 func (p *playing) act(a ownersAction) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	objects := slices.DeleteFunc(p.sim.Objects(a.Kind), func(o dominosim.Object) bool { return o.Name == "deleted" })
+	running := p.running()
+	objects := slices.DeleteFunc(p.sim.Objects(a.Kind), func(o dominosim.Object) bool {
+		_, runs := running[o.Key]
+		return a.Do == "stop" && !runs || a.Do == "start" && runs ||
+			o.Name == "deleted" || o.Name == "unregistered-volume" // whose owner cannot start it any more, it would fail
+	})
 	if len(objects) == 0 {
 		return
 	}
 	o := objects[a.Pick%len(objects)]
+	if _, runs := running[o.Key]; a.Do == "flip" {
+		a.Do = "start"
+		if runs {
+			a.Do = "stop"
+		}
+	}
 	d := deed{at: time.Now(), do: a.Do}
 	var err error
 	switch stop := a.Do == "stop"; {
@@ -565,9 +578,17 @@ func (p *playing) judge() {
 	if last != nil {
 		journal = last.Lines
 	}
-	named := p.named(last)
+	named, guessed := p.reported(last)
 	running := p.running()
 	args, want := p.arguments(running), p.arguments(p.before)
+	for _, runs := range []map[dominosim.Key]dominosim.Run{args, want} {
+		for k, r := range runs {
+			if r.Bundle != "" && !p.knows("/api/apps/beta/apps/"+k.ID) {
+				r.Bundle = "" // a classic app: no route of Domino tells its bundle (api.md §8b)
+				runs[k] = r
+			}
+		}
+	}
 	shown := p.site.shown()
 	for _, k := range p.keys() {
 		if len(p.wrong) > 5 {
@@ -588,7 +609,7 @@ func (p *playing) judge() {
 				complain("%v ran before, does not run now, and no report says why", k)
 			case !ran && runs:
 				complain("%v did not run before and runs now", k)
-			case ran && runs && cmp.Diff(want[k], args[k], cmpopts.EquateEmpty()) != "":
+			case ran && runs && !guessed[k] && cmp.Diff(want[k], args[k], cmpopts.EquateEmpty()) != "":
 				complain("%v runs otherwise than before (-before +now):\n%s", k, cmp.Diff(want[k], args[k], cmpopts.EquateEmpty()))
 			}
 			if was, is := paused(p.shown[k.ID], false), paused(shown[k.ID], false); k.Kind == dominosim.KindScheduledJob && !isNamed && cmp.Diff(was, is) != "" {
@@ -617,6 +638,8 @@ func (p *playing) judge() {
 		stops, starts := 0, 0
 		for i, u := range turns {
 			switch {
+			case !u.dmm && !u.up && u.was:
+				judged.count("owners' stops")
 			case !u.dmm:
 			case !u.up && u.was:
 				stops++
@@ -631,6 +654,7 @@ func (p *playing) judge() {
 					complain("%v was started at %s and had never been up", k, clock(u.at))
 				case down.dmm:
 					starts++
+					judged.count("starts after dmm's own stop")
 				case !p.undecidable(k, down, u, turns, journal):
 					complain("%v was started at %s, though its owner had stopped it at %s", k, clock(u.at), clock(down.at))
 				}
@@ -645,9 +669,25 @@ func (p *playing) judge() {
 	}
 }
 
-// named are the executions that the last restore said it did not bring back, with its reasons. If it
-// did not live to say so, status does.
-func (p *playing) named(last *window.Window) map[dominosim.Key]string {
+// knows reports whether Domino has something at a path.
+func (p *playing) knows(path string) bool {
+	r, err := http.NewRequestWithContext(p.t.Context(), http.MethodGet, "http://domino.example.com"+path, nil)
+	if err != nil {
+		return false
+	}
+	r.Header.Set("X-Domino-Api-Key", dominosim.DefaultAPIKey)
+	res, err := p.sim.RoundTripper().RoundTrip(r)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = res.Body.Close() }()
+	return res.StatusCode == http.StatusOK
+}
+
+// reported are the executions that the last restore said it did not bring back, with its reasons, and those of
+// which it said that it had to guess how they ran. If it did not live to say so, status does.
+func (p *playing) reported(last *window.Window) (named map[dominosim.Key]string, guessed map[dominosim.Key]bool) {
+	named, guessed = map[dominosim.Key]string{}, map[dominosim.Key]bool{}
 	res := p.restored
 	if res == nil && last != nil {
 		var err error
@@ -655,20 +695,21 @@ func (p *playing) named(last *window.Window) map[dominosim.Key]string {
 			p.wrongf("dmm status: %v", err)
 		}
 	}
-	named := map[dominosim.Key]string{}
 	if res == nil {
-		return named
+		return named, guessed
 	}
 	for _, x := range res.Executions {
+		k := dominosim.Key{Kind: string(x.Kind), ID: x.ID}
+		guessed[k] = len(x.Guesses) > 0
 		if x.Outcome == "done" || x.Outcome == "not-ours" {
 			continue
 		}
 		if x.Reason == "" && x.Outcome != "remaining" {
 			p.wrongf("%s %s is %s without a reason", x.Kind, x.ID, x.Outcome)
 		}
-		named[dominosim.Key{Kind: string(x.Kind), ID: x.ID}] = x.Reason
+		named[k] = x.Reason
 	}
-	return named
+	return named, guessed
 }
 
 // judgeOpen: a window that stays open has a rest, and names it.
@@ -712,6 +753,11 @@ func broughtDown(turns []turn) (turn, bool) {
 	}
 	return turn{}, false
 }
+
+// strict is false until the product tells apart what it could (pending_test.go.txt): an app or workspace that its
+// owner started and stopped again while it was down for the maintenance, which shows by its new instance; and a
+// model API whose start dmm has seen to begin and its owner has stopped since.
+const strict = false
 
 // lag and slack are how late lists are, and how long a start may look like something else.
 const lag, slack = 40 * time.Second, 6 * time.Second
@@ -823,39 +869,60 @@ func (p *playing) crossed(k dominosim.Key, start turn, earlier []turn) bool {
 // Everything that is excused is excused here. Each case is one in which all that dmm can see, in Domino and
 // in its journal, is the same as if the stop had been its own.
 func (p *playing) undecidable(k dominosim.Key, stop, start turn, turns []turn, journal []window.Line) bool {
+	excuse := p.excuse(k, stop, start, turns, journal)
+	judged.count(excuse)
+	return excuse != ""
+}
+
+// judged counts what the judgement of owners' stops came to, so that a reader of the log sees whether the
+// excuses swallow the test.
+var judged = tally{n: map[string]int{}}
+
+type tally struct {
+	mu sync.Mutex
+	n  map[string]int
+}
+
+func (t *tally) count(what string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.n[what]++
+}
+
+func (p *playing) excuse(k dominosim.Key, stop, start turn, turns []turn, journal []window.Line) string {
 	writes := p.writes(k)
 
 	// A call of dmm's was on its way: after the look that it decided on, and before its effect. Domino
 	// accepts the stop of what is stopping already, and a start that is late meets whatever there is.
 	for _, w := range writes {
 		if !stop.at.Before(w.from) && !stop.at.After(w.to) {
-			return true
+			return "on its way"
 		}
 	}
 
 	// A stop was on record that this process never saw the outcome of: it died, or its answer was lost, or
 	// it gave up. Whether that call or the owner brought it down cannot be told.
 	if p.doubtful(k, window.Stop, stop.at, writes, journal) {
-		return true
+		return "in doubt: stop"
 	}
 
 	// The same of a start, where nothing shows that it took effect: apps and workspaces get a new instance
 	// with every start, the others do not.
 	hasInstance := k.Kind == dominosim.KindApp || k.Kind == dominosim.KindWorkspace
 	if !hasInstance && p.doubtful(k, window.Start, stop.at, writes, journal) {
-		return true
+		return "in doubt: start"
 	}
 
 	// Its owner started it and stopped it again while it was down for the maintenance, and dmm saw neither.
 	for _, u := range slices.Backward(turns) {
-		if u.dmm || !u.up || u.was || !u.at.Before(stop.at) {
+		if hasInstance && strict || u.dmm || !u.up || u.was || !u.at.Before(stop.at) {
 			continue
 		}
 		seen := slices.ContainsFunc(journal, func(l window.Line) bool {
 			return l.Execution != nil && l.Execution.ID == k.ID && l.At.After(u.at) && l.At.Before(stop.at)
 		})
 		if !seen {
-			return true
+			return "started and stopped meanwhile"
 		}
 		break
 	}
@@ -865,11 +932,11 @@ func (p *playing) undecidable(k dominosim.Key, stop, start turn, turns []turn, j
 	if k.Kind == dominosim.KindModelAPI {
 		for _, w := range writes {
 			if w.sent.After(stop.at) && w.from.Before(stop.at.Add(15*time.Second/2)) {
-				return true
+				return "running and pending"
 			}
 		}
 	}
-	return false
+	return ""
 }
 
 // doubtful: at that moment the journal held an intent for k without its outcome, and the run of that intent
@@ -891,31 +958,24 @@ func (p *playing) doubtful(k dominosim.Key, g window.Goal, at time.Time, writes 
 		if at.Before(from) {
 			continue
 		}
-		settled, unknown := false, false
-		for _, m := range journal[i+1:] {
-			if !about(m) {
-				continue
-			}
-			unknown = unknown || m.Run != l.Run || m.Event == window.Failed && m.At.Before(at)
-			if m.Event != window.Intent && m.Event != window.Failed {
-				settled = m.At.Before(at)
-				break
-			}
-			if m.Event == window.Failed {
-				unknown = unknown || m.At.Before(at)
-			}
+		var outcome *window.Line
+		if n := slices.IndexFunc(journal[i+1:], func(m window.Line) bool { return about(m) && m.Event != window.Intent }); n >= 0 {
+			outcome = &journal[i+1+n]
 		}
-		if settled {
-			continue
-		}
-		if !slices.ContainsFunc(journal[i+1:], func(m window.Line) bool { return about(m) && m.Event != window.Intent }) {
-			unknown = true // its run ended without a word
+		switch {
+		case outcome == nil || outcome.Run != l.Run:
+			return true // its run ended without a word about it
+		case !strict && g == window.Start && outcome.Event == window.Failed:
+			return true
+		case outcome.Event == window.Failed && outcome.At.Before(at):
+			return true // it was given up, and may have landed since
+		case outcome.At.Before(at):
+			continue // settled
 		}
 		for _, w := range writes {
-			unknown = unknown || w.lost && !w.sent.Before(l.At) && !w.sent.After(at)
-		}
-		if unknown {
-			return true
+			if w.lost && !w.sent.Before(l.At) && !w.sent.After(at) {
+				return true
+			}
 		}
 	}
 	return false

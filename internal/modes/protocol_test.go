@@ -701,3 +701,31 @@ func TestQuietIsNotSaidWhileSomethingIsOnItsWay(t *testing.T) {
 		}
 	})
 }
+
+func TestAnAppThatItsOwnerStartedAndStoppedDuringTheUpgradeStaysStopped(t *testing.T) {
+	for to, stays := range map[string]bool{"6.1": true, "6.2": true, "5.9": false} {
+		t.Run(to, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newSite(t, small(), "DMM_RESTORE_WORKSPACES=true")
+				app := s.anyRunning(dominosim.KindApp)
+				s.must(0, "snapshot")
+				s.must(0, "shutdown")
+				if err := s.sim.OwnerStartApp(app.ID); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(10 * time.Second)
+				if err := s.sim.OwnerStopApp(app.ID); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(10 * time.Second)
+				s.sim.SetVersion(to)
+				res := s.must(0, "restore")
+				// Across 6.1 the id of an instance may mean another thing, which proves nothing.
+				_, runs := s.running()[app]
+				if runs == stays || stays && outcomeOf(res, app.ID) != "left" {
+					t.Errorf("it runs: %t, and restore says %q of it", runs, outcomeOf(res, app.ID))
+				}
+			})
+		})
+	}
+}

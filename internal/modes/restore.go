@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/domino-maintenance-mode/dmm/internal/converge"
+	"github.com/domino-maintenance-mode/dmm/internal/execution"
 	"github.com/domino-maintenance-mode/dmm/internal/report"
 	"github.com/domino-maintenance-mode/dmm/internal/snapshot"
 	"github.com/domino-maintenance-mode/dmm/internal/window"
@@ -42,7 +43,7 @@ func Restore(ctx context.Context, e *Env) (*report.Result, error) {
 		return nil, err
 	}
 	if e.Config.DryRun {
-		return e.previewRestore(at, window.Remaining(snap.Executions, last.Lines)), nil
+		return e.previewRestore(at, snap, window.Remaining(snap.Executions, last.Lines)), nil
 	}
 	run, err := e.enter(ctx, at, window.ModeRestore)
 	if err != nil {
@@ -57,7 +58,7 @@ func (e *Env) bringBack(ctx context.Context, at *scene, run *window.Run, snap *s
 	ctx, done := run.Guard(ctx)
 	defer done()
 	balance := run.Account(snap.Executions)
-	plan := converge.PlanStart(balance, e.policy(), run.ID(), settled)
+	plan := converge.PlanStart(balance, e.policy(at, snap), run.ID(), settled)
 	err := e.engine(at.client, run, "starting").Execute(ctx, plan)
 	var givenUp []window.Line
 	if err == nil && e.Config.GiveUp {
@@ -75,8 +76,11 @@ func (e *Env) bringBack(ctx context.Context, at *scene, run *window.Run, snap *s
 	return at.res, e.finish(ctx, run, at.res, err)
 }
 
-func (e *Env) policy() converge.Policy {
-	return converge.Policy{Filter: e.filter(), Workspaces: e.Config.RestoreWorkspaces}
+func (e *Env) policy(at *scene, snap *snapshot.Snapshot) converge.Policy {
+	return converge.Policy{
+		Filter: e.filter(), Workspaces: e.Config.RestoreWorkspaces,
+		AppsRenamed: !execution.SameInstances(snap.Domino.Version, at.domino.Version.Raw),
+	}
 }
 
 // giveUp settles what is owed and meets a condition.
@@ -115,7 +119,7 @@ func (e *Env) restoreFrom(ctx context.Context, at *scene, id string) (*report.Re
 			return nil, err
 		}
 		if e.Config.DryRun {
-			return e.previewRestore(at, window.Remaining(snap.Executions, at.last.Lines)), nil
+			return e.previewRestore(at, snap, window.Remaining(snap.Executions, at.last.Lines)), nil
 		}
 		run, err := e.enter(ctx, at, window.ModeRestore)
 		if err != nil {
@@ -127,7 +131,7 @@ func (e *Env) restoreFrom(ctx context.Context, at *scene, id string) (*report.Re
 		Snapshot: snap.ID, SHA256: snap.Data.SHA256, Domino: snap.Domino.URL, Lease: e.Config.Lease, FromSnapshot: true,
 	}
 	if e.Config.DryRun || !e.Config.Yes {
-		res := e.previewRestore(at, window.Remaining(snap.Executions, []window.Line{{Event: window.Open, Window: &pinned}}))
+		res := e.previewRestore(at, snap, window.Remaining(snap.Executions, []window.Line{{Event: window.Open, Window: &pinned}}))
 		if !e.Config.DryRun {
 			res.Code = 4
 			res.Message = fmt.Sprintf("Refused: no maintenance stopped the %s above; their owners may have.", plural(len(res.Executions), "execution"))
@@ -144,8 +148,8 @@ func (e *Env) restoreFrom(ctx context.Context, at *scene, id string) (*report.Re
 }
 
 // previewRestore prints the plan that a real run would execute.
-func (e *Env) previewRestore(at *scene, balance *window.Balance) *report.Result {
-	plan := converge.PlanStart(balance, e.policy(), "", time.Now().Add(e.Config.Settle))
+func (e *Env) previewRestore(at *scene, snap *snapshot.Snapshot, balance *window.Balance) *report.Result {
+	plan := converge.PlanStart(balance, e.policy(at, snap), "", time.Now().Add(e.Config.Settle))
 	preview(at.res, balance, plan)
 	identity(at.res, balance)
 	at.res.Message = fmt.Sprintf("Dry run, nothing was touched: restore has %s to bring back and would leave %d alone.", plural(len(plan.Steps), "execution"), len(plan.Left))
