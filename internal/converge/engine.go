@@ -110,6 +110,7 @@ func (x *step) run(ctx context.Context) error {
 	// Calls outlive ctx by a moment, so that a run that is told to stop gets their answers.
 	calls, stopCalls := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopCalls()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(lastCalls, stopCalls) })()
 	x.flushed, x.nextRound = time.Now(), time.Now().Add(firstRound)
 	for x.fatal == nil && ctx.Err() == nil {
 		x.dispatch(calls)
@@ -143,7 +144,7 @@ func (x *step) end(ctx context.Context, calls context.Context, stopCalls func())
 	if errors.Is(cause, window.ErrSuperseded) {
 		stopCalls()
 	}
-	limit := time.AfterFunc(lastCalls, stopCalls)
+	limit := time.AfterFunc(lastCalls, stopCalls) // also where it is not ctx that has ended
 	defer limit.Stop()
 	for x.inflight > 0 || x.observing {
 		(<-x.messages)()
@@ -233,7 +234,7 @@ func (x *step) wake() time.Time {
 			at = t
 		}
 	}
-	if len(x.lines) > 0 {
+	if len(x.lines) > 0 || x.count(queued) > 0 {
 		sooner(x.flushed.Add(time.Second))
 	}
 	if !x.observing && x.count(waiting) > 0 {
@@ -351,7 +352,7 @@ func (x *step) renew(ctx context.Context, t *task) {
 // sends the calls of those.
 func (x *step) record(ctx context.Context) {
 	var batch []*task
-	if n := x.count(queued); n > 0 && (x.count(looking) == 0 || n >= x.Limits.Concurrency) {
+	if n := x.count(queued); n > 0 && (x.count(looking) == 0 || n >= x.Limits.Concurrency || time.Since(x.flushed) >= time.Second) {
 		for _, t := range x.tasks {
 			if t.phase == queued {
 				batch = append(batch, t)
@@ -380,7 +381,7 @@ func (x *step) record(ctx context.Context) {
 // call sends the call of a task whose intent is on record.
 func (x *step) call(ctx context.Context, t *task) {
 	x.move(t, calling)
-	t.verified = false
+	t.verified, t.late, t.last = false, false, false
 	t.before = t.seen.Instance
 	x.lastSent = time.Now()
 	subject := t.item.Execution

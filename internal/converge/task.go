@@ -1,6 +1,7 @@
 package converge
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -42,6 +43,7 @@ type task struct {
 	before string
 
 	forced  bool
+	late    bool // before is an instance that an earlier start made, and that was given up
 	renamed bool // instance ids may have changed their meaning since before was seen
 	calls   int  // intents of this run
 	refused int  // calls that Domino refused, looks that failed, restarts by others
@@ -59,6 +61,8 @@ func newTask(g window.Goal, s Step, d execution.Driver) *task {
 	t.landed = it.Start.Open
 	switch {
 	case it.Start.Outcome == window.Failed && it.Start.Instance != "":
+		// Ended, it may be started once more; come up since, it is the one that was asked for.
+		t.late = it.Start.Instance != cmp.Or(it.Start.Before, it.Stop.Before, it.Instance)
 		t.before = it.Start.Instance
 	case it.Start.Intents > 0 && it.Start.Before != "":
 		t.before = it.Start.Before
@@ -122,6 +126,9 @@ func (t *task) other(now execution.Execution) bool {
 	if now.Instance != "" && t.item.Instance != "" && now.Instance != t.item.Instance {
 		return true
 	}
+	if len(t.item.Restart) == 0 {
+		return true // it could not be read when its line was written: what a restart needs can only be seen while it runs
+	}
 	c, ok := t.driver.(execution.Comparer)
 	return ok && len(c.Differences(t.item.Execution, now)) > 0
 }
@@ -170,7 +177,7 @@ func (t *task) judgeNewInstance(now execution.Execution, started bool) ruling {
 		return outcome(window.Done, "")
 	case now.State == execution.Starting:
 		return ruling{verdict: wait}
-	case !started && (t.renamed || now.State == execution.Failed):
+	case !started && (t.renamed || t.item.Claimed || now.State == execution.Failed):
 		return ruling{verdict: call} // not its owner's stop, or who knows whose instance that is: it is still owed
 	case !started:
 		return outcome(window.Left, "it was started and stopped again since, as %s, not by dmm", now.Instance)
@@ -184,6 +191,8 @@ func (t *task) judgeSameInstance(now execution.Execution, started bool) ruling {
 	switch {
 	case now.State.Down() && !t.answered:
 		return ruling{verdict: call}
+	case now.State == execution.Running && t.late:
+		return outcome(window.Done, "it came up after it had been given up")
 	case now.State == execution.Running && !started && t.item.Stop.Outcome != window.Done:
 		return outcome(window.Done, "it had never gone down")
 	}

@@ -16,15 +16,10 @@ type apps struct {
 	projects *projects
 }
 
-// appRestart is what POST .../start takes (op start, nucleus.StartParams; api.md §8).
+// appRestart is what POST .../start takes (op start, nucleus.StartParams; api.md §8), of
+// which the client sends what the release reads.
 type appRestart struct {
-	HardwareTierID         string         `json:"hardwareTierId,omitempty"`
-	EnvironmentID          string         `json:"environmentId,omitempty"`
-	ExternalVolumeMountIDs []string       `json:"externalVolumeMountIds"`
-	NetAppVolumeIDs        []string       `json:"netAppVolumeIds,omitempty"`
-	CommitID               string         `json:"commitId,omitempty"`
-	MainRepoGitRef         *domino.GitRef `json:"mainRepoGitRef,omitempty"`
-	BundleID               string         `json:"bundleId,omitempty"`
+	domino.AppStart
 	// EnvironmentRevisionID is on record for people: no version's start takes it.
 	EnvironmentRevisionID string `json:"environmentRevisionId,omitempty"`
 }
@@ -76,7 +71,11 @@ func (d *apps) Read(ctx context.Context, e Execution) (Execution, error) {
 	if err != nil {
 		return e, gone(err)
 	}
-	return d.fold(a), nil
+	now := d.fold(a)
+	if now.Project.Name == "" { // the catalogue may not be loaded, or lack it
+		now.Project.Owner, now.Project.Name = e.Project.Owner, e.Project.Name
+	}
+	return now, nil
 }
 
 func (d *apps) Detail(ctx context.Context, e Execution) (Execution, error) {
@@ -84,7 +83,7 @@ func (d *apps) Detail(ctx context.Context, e Execution) (Execution, error) {
 	if err != nil || !e.State.Up() {
 		return e, err
 	}
-	r := appRestart{HardwareTierID: e.HardwareTier, EnvironmentID: e.Environment, ExternalVolumeMountIDs: []string{}}
+	r := appRestart{AppStart: domino.AppStart{HardwareTierID: e.HardwareTier, EnvironmentID: e.Environment, ExternalVolumeMountIDs: []string{}}}
 	e.Guesses = nil
 	known := false
 	if d.client.Dialect().AppMounts && e.Instance != "" {
@@ -108,6 +107,15 @@ func (d *apps) Detail(ctx context.Context, e Execution) (Execution, error) {
 	}
 	if r.HardwareTierID == "" {
 		e.Guesses = append(e.Guesses, "Domino does not say on which hardware tier it runs: it will come back on its project's default tier")
+	}
+	switch api := d.client.Dialect(); {
+	case !api.StartCommit:
+		e.Guesses = append(e.Guesses, "a start in Domino "+api.Name+" takes no commit: it will come back on its project's newest")
+	case !known:
+		e.Guesses = append(e.Guesses, "Domino does not show on which commit it runs: it will come back on its project's newest")
+	}
+	if api := d.client.Dialect(); !api.StartEnvironment {
+		e.Guesses = append(e.Guesses, "a start in Domino "+api.Name+" takes no environment: it will come back in its project's default environment")
 	}
 	e.Environment, e.HardwareTier = r.EnvironmentID, r.HardwareTierID
 	e.Restart = restartArgs(r)
@@ -240,25 +248,11 @@ func (d *apps) Start(ctx context.Context, e Execution) (Answer, error) {
 	if err := decodeRestart(e, &r); err != nil {
 		return Answer{}, err
 	}
-	api := d.client.Dialect()
-	p := domino.AppStart{HardwareTierID: r.HardwareTierID, ExternalVolumeMountIDs: r.ExternalVolumeMountIDs}
-	if api.StartEnvironment {
-		p.EnvironmentID = r.EnvironmentID
-	}
-	if api.StartCommit {
-		p.CommitID, p.MainRepoGitRef = r.CommitID, r.MainRepoGitRef
-	}
-	if api.StartNetApp {
-		p.NetAppVolumeIDs = r.NetAppVolumeIDs
-	}
-	if api.StartBundle {
-		p.BundleID = r.BundleID
-	}
-	id, err := d.client.StartApp(ctx, e.ID, p)
+	_, err := d.client.StartApp(ctx, e.ID, r.AppStart)
 	if answered(err) {
 		return Answer{}, refusedOrAlready(ctx, d, e, err, State.Up)
 	}
-	return Answer{Instance: id}, err
+	return Answer{}, err
 }
 
 // refusedOrAlready reads an execution whose stop or start was refused: if it is

@@ -123,8 +123,6 @@ func (e Execution) String() string {
 
 // Answer is what Domino said to a stop or start that it accepted.
 type Answer struct {
-	// Instance is the new instance or session, when the answer names it.
-	Instance string
 	// Seen is the execution as read back after the call, by drivers that must
 	// read back anyway. When it is at the goal no further look is needed.
 	Seen *Execution

@@ -160,10 +160,10 @@ func TestAWorkspaceComesBackWithItsMounts(t *testing.T) {
 			if now := s.read(e); now.State != execution.Stopped {
 				t.Errorf("%s: after the stop it is %s, want stopped", e, now.State)
 			}
-			a := s.start(e)
+			s.start(e)
 			now := s.sim.Ledger().Running(dominosim.KindWorkspace)[id]
-			if a.Instance == "" || a.Instance != now.Instance || a.Instance == was.Instance {
-				t.Errorf("%s: Start answers session %q, want the new one, %q", e, a.Instance, now.Instance)
+			if now.Instance == "" || now.Instance == was.Instance {
+				t.Errorf("%s: after the start it runs as %q, want a new session in place of %q", e, now.Instance, was.Instance)
 			}
 			call := s.lastCall(dominosim.KindWorkspace, id, "start")
 			wantEqual(t, "volumes of "+e.String(), was.Volumes, idsOf(call.Args["externalVolumeMounts"]))

@@ -40,6 +40,15 @@ func Close(ctx context.Context, e *Env) (*report.Result, error) {
 	default:
 		lines = snap.Executions
 	}
+	if e.Config.DryRun {
+		balance := window.Remaining(lines, last.Lines)
+		for _, it := range balance.ToStart() {
+			res.Executions = append(res.Executions, report.ExecutionOf(it.Execution, "planned", "would be given up"))
+		}
+		res.Phase = balance.Phase
+		res.Message = fmt.Sprintf("Dry run, nothing was changed: close would give up %s.", plural(len(res.Executions), "execution"))
+		return res, nil
+	}
 	run, err := e.enter(ctx, at, window.ModeClose)
 	if err != nil {
 		return nil, err
@@ -47,9 +56,9 @@ func Close(ctx context.Context, e *Env) (*report.Result, error) {
 	balance := run.Account(lines)
 	events := giveUp(balance, (*window.Item).Owed, e.Config.Reason)
 	if err := run.Close(ctx, e.Config.Reason, events...); err != nil {
-		return nil, err
+		return nil, e.finish(ctx, run, nil, err)
 	}
-	res.Starting(balance)
+	res.Starting(balance, last.Pinned.Filter)
 	res.Message = fmt.Sprintf("Window %s is closed; %s given up.", res.Window, plural(len(events), "execution"))
 	return res, nil
 }

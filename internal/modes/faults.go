@@ -59,7 +59,9 @@ func NextStep(mode string, err error) string {
 		return "dmm status; then wait for that run to end, and " + again
 	case errors.Is(err, window.ErrUnsafe):
 		return "set DMM_STORE to storage that can create an object only if it is absent"
-	case errors.As(err, new(*window.DamagedError)), errors.As(err, new(*snapshot.DamagedError)):
+	case errors.As(err, new(*window.DamagedError)):
+		return "put the object back from the bucket's versions or backups: nothing goes on without it, and nothing was touched"
+	case errors.As(err, new(*snapshot.DamagedError)):
 		return "put the object back from the bucket's own versions or backups; or dmm close --reason '...' and bring back the rest by hand; nothing was touched"
 	case domino.IsCertificate(err):
 		return "name the CA's certificate in DOMINO_CA_FILE"

@@ -348,10 +348,10 @@ func (e *Env) finish(ctx context.Context, run *window.Run, res *report.Result, e
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
 	defer cancel()
 	endErr := run.End(ctx, e.ExitCode(res, err))
-	if err != nil || errors.Is(endErr, window.ErrSuperseded) {
-		return errors.Join(err, endErr)
+	if errors.Is(err, window.ErrSuperseded) {
+		return err
 	}
-	return endErr
+	return errors.Join(err, endErr)
 }
 
 // pinnedSnapshot reads the snapshot that a window keeps to.

@@ -66,13 +66,13 @@ func (e *Env) bringBack(ctx context.Context, at *scene, run *window.Run, snap *s
 	}
 	if err == nil && len(balance.ToStart()) == len(givenUp) {
 		if err = run.Close(ctx, "", givenUp...); err == nil {
-			concludeRestore(at.res, balance)
+			concludeRestore(at.res, balance, run.Window().Pinned.Filter)
 			return at.res, nil
 		}
 	} else if err == nil {
 		err = run.Append(ctx, givenUp...)
 	}
-	concludeRestore(at.res, balance)
+	concludeRestore(at.res, balance, run.Window().Pinned.Filter)
 	return at.res, e.finish(ctx, run, at.res, err)
 }
 
@@ -157,13 +157,13 @@ func (e *Env) previewRestore(at *scene, snap *snapshot.Snapshot, balance *window
 	return at.res
 }
 
-func concludeRestore(res *report.Result, b *window.Balance) {
-	res.Starting(b)
+func concludeRestore(res *report.Result, b *window.Balance, f execution.Filter) {
+	res.Starting(b, f)
 	identity(res, b)
 	sum := res.Sum()
 	switch {
 	case b.Phase == window.PhaseClosed && sum.Left > 0:
-		res.Message = fmt.Sprintf("Restore is done: %d of %s are back, %d are left as listed; window %s is closed.", sum.Done, plural(sum.Total, "execution"), sum.Left, res.Window)
+		res.Message = fmt.Sprintf("Restore is done: %d of %s are back, %d left as listed; window %s is closed.", sum.Done, plural(sum.Total, "execution"), sum.Left, res.Window)
 	case b.Phase == window.PhaseClosed:
 		res.Message = fmt.Sprintf("Restore is done: %d of %s are back; window %s is closed.", sum.Done, plural(sum.Total, "execution"), res.Window)
 	case sum.Failed > 0:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"sync"
 	"time"
 
@@ -63,6 +64,9 @@ func Shutdown(ctx context.Context, e *Env) (*report.Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := restoring(run.Window()); err != nil { // begun while this run waited for its turn
+		return nil, e.finish(ctx, run, nil, err)
+	}
 	ctx, done := run.Guard(ctx)
 	defer done()
 	err = e.bringDown(ctx, at, run, snap)
@@ -80,11 +84,8 @@ func (e *Env) snapshotFor(ctx context.Context, at *scene) (*snapshot.Snapshot, e
 		return snap, e.mayOpen(snap, at.domino)
 	}
 	last := at.last
-	if phase := window.Remaining(nil, last.Lines).Phase; phase == window.PhaseRestoring {
-		return nil, &Refusal{
-			Reason: fmt.Sprintf("window %s is being restored", last.Name()),
-			Next:   "dmm restore, to finish it, or dmm close --reason '...', to give up what is not back",
-		}
+	if err := restoring(last); err != nil {
+		return nil, err
 	}
 	if want := e.Config.Snapshot; want != "latest" && want != "" && want != last.Pinned.Snapshot {
 		return nil, &UsageError{
@@ -147,12 +148,12 @@ func (e *Env) enterShutdown(ctx context.Context, at *scene, snap *snapshot.Snaps
 }
 
 // bringDown scans and stops until a scan finds nothing new.
-func (e *Env) bringDown(ctx context.Context, at *scene, run *window.Run, snap *snapshot.Snapshot) error {
+func (e *Env) bringDown(ctx context.Context, at *scene, run *window.Run, snap *snapshot.Snapshot) (err error) {
 	res := at.res
 	settled := time.Now().Add(e.Config.Settle)
 	filter := run.Window().Pinned.Filter
 	balance := run.Account(snap.Executions)
-	defer func() { e.concludeShutdown(res, run, balance, filter) }()
+	defer func() { concludeShutdown(res, run, balance, filter, err) }()
 	engine := e.engine(at.client, run, "stopping")
 	drivers := execution.NewDrivers(at.client)
 	for _, x := range snap.Executions {
@@ -166,12 +167,18 @@ func (e *Env) bringDown(ctx context.Context, at *scene, run *window.Run, snap *s
 		if err := ctx.Err(); err != nil {
 			return context.Cause(ctx)
 		}
+		if len(found.problems) > 0 {
+			// Credentials that have expired end the run, whatever they were used for.
+			if _, err := at.client.Identify(ctx); domino.KindOf(err) == domino.KindCredentials {
+				return fmt.Errorf("scan: %w", err)
+			}
+		}
 		for _, p := range found.problems {
 			e.Log.Warn("scan", "problem", p.String())
 		}
 		if scan > 0 && len(found.running) == 0 && len(found.moving) > 0 && time.Since(began) < e.Config.GracePeriod {
 			e.Log.Info("waiting for what is on its way down by itself", "executions", len(found.moving), "first", found.moving[0].String())
-			if err := pause(ctx, min(5*time.Second, e.listLag())); err != nil {
+			if err := e.untilStill(ctx, drivers, found.moving, began.Add(e.Config.GracePeriod)); err != nil {
 				return err
 			}
 			scan--
@@ -186,7 +193,7 @@ func (e *Env) bringDown(ctx context.Context, at *scene, run *window.Run, snap *s
 				scan--
 				continue
 			}
-			return e.concludeScan(ctx, run, found, res)
+			return e.concludeScan(ctx, run, found, balance.ToStop(filter), res)
 		}
 		if scan > scans {
 			res.Code = 3
@@ -209,7 +216,7 @@ func (e *Env) bringDown(ctx context.Context, at *scene, run *window.Run, snap *s
 }
 
 // concludeScan puts on record that nothing runs that should not, if that could be seen.
-func (e *Env) concludeScan(ctx context.Context, run *window.Run, found scanned, res *report.Result) error {
+func (e *Env) concludeScan(ctx context.Context, run *window.Run, found scanned, up []*window.Item, res *report.Result) error {
 	for _, x := range found.unknown {
 		res.Code = 3
 		res.Note(fmt.Sprintf("%s is in a state that dmm does not know (Domino says %s) and was not touched", x, x.DominoState))
@@ -228,7 +235,27 @@ func (e *Env) concludeScan(ctx context.Context, run *window.Run, found scanned, 
 		res.Note("the last scan could not see everything, so that nobody knows whether something new was started")
 		return nil
 	}
+	if len(up)+len(found.moving)+len(found.unknown) > 0 {
+		return nil // what failed to stop still runs
+	}
 	return run.Append(ctx, window.Line{Event: window.Quiet})
+}
+
+// untilStill waits until none of the executions is on its way any more, or until a time.
+func (e *Env) untilStill(ctx context.Context, drivers *execution.Drivers, moving []execution.Execution, until time.Time) error {
+	for time.Now().Before(until) {
+		if err := pause(ctx, min(5*time.Second, e.listLag())); err != nil {
+			return err
+		}
+		moving = slices.DeleteFunc(moving, func(x execution.Execution) bool {
+			now, err := drivers.Of(x.Kind).Read(ctx, x)
+			return errors.Is(err, execution.ErrGone) || err == nil && now.State != execution.Stopping
+		})
+		if len(moving) == 0 {
+			break
+		}
+	}
+	return nil
 }
 
 // scanned is what a scan has found beside what the window is already about.
@@ -280,7 +307,7 @@ func scanFor(ctx context.Context, drivers *execution.Drivers, b *window.Balance,
 	return found
 }
 
-func (e *Env) concludeShutdown(res *report.Result, run *window.Run, b *window.Balance, f execution.Filter) {
+func concludeShutdown(res *report.Result, run *window.Run, b *window.Balance, f execution.Filter, err error) {
 	res.Window = run.Window().Name()
 	res.Stopping(b, f)
 	sum := res.Sum()
@@ -291,6 +318,9 @@ func (e *Env) concludeShutdown(res *report.Result, run *window.Run, b *window.Ba
 		res.Next = "see above, then dmm shutdown again, or dmm restore to call it off"
 	case sum.Remaining > 0:
 		res.Message = fmt.Sprintf("Shutdown was stopped: %d of %s are down, %d remain.", sum.Done+sum.NotOurs, plural(sum.Total, "execution"), sum.Remaining)
+		res.Next = "dmm shutdown"
+	case err != nil:
+		res.Message = fmt.Sprintf("All %d are down; the last look for what was started meanwhile was cut short.", sum.Total)
 		res.Next = "dmm shutdown"
 	default:
 		res.Phase = window.PhaseStopped // once the end is on record
@@ -351,5 +381,16 @@ func preview(res *report.Result, b *window.Balance, p converge.Plan) {
 	}
 	for _, l := range p.Left {
 		res.Executions = append(res.Executions, report.ExecutionOf(l.Item.Execution, "left", l.Reason))
+	}
+}
+
+// restoring refuses to shut down in a window from which executions are being brought back.
+func restoring(w *window.Window) error {
+	if window.Remaining(nil, w.Lines).Phase != window.PhaseRestoring {
+		return nil
+	}
+	return &Refusal{
+		Reason: fmt.Sprintf("window %s is being restored", w.Name()),
+		Next:   "dmm restore, to finish it, or dmm close --reason '...', to give up what is not back",
 	}
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/domino-maintenance-mode/dmm/internal/execution"
 	"github.com/domino-maintenance-mode/dmm/internal/report"
 	"github.com/domino-maintenance-mode/dmm/internal/snapshot"
-	"github.com/domino-maintenance-mode/dmm/internal/store"
 	"github.com/domino-maintenance-mode/dmm/internal/window"
 )
 
@@ -23,8 +22,16 @@ Ends with 3 if something could not be listed: the snapshot is written, marked in
 and shutdown refuses it. While a maintenance is open it takes none and ends with 0, so that
 an upgrade whose first try failed can be run again.`
 
-// errWindowOpen: a window was opened while the snapshot was being taken.
-var errWindowOpen = errors.New("a maintenance was opened meanwhile")
+// errMaintenance: a window was opened while the snapshot was being taken, which shows a
+// half-stopped system then.
+var errMaintenance = errors.New("a maintenance took place while the executions were being listed")
+
+func number(w *window.Window) int {
+	if w == nil {
+		return 0
+	}
+	return w.Number
+}
 
 // Snapshot records what runs.
 func Snapshot(ctx context.Context, e *Env) (*report.Result, error) {
@@ -60,16 +67,19 @@ func Snapshot(ctx context.Context, e *Env) (*report.Result, error) {
 		m.Counts = snapshot.Count(listing.Executions)
 		return describe(res, m, listing.Executions), nil
 	}
+	var meanwhile *window.Window
 	m, err = snapshot.Write(ctx, s, m, listing.Executions, func(ctx context.Context) error {
-		open, err := openWindow(ctx, s)
-		if open != nil {
-			return errWindowOpen
+		var err error
+		if meanwhile, err = window.Look(ctx, s); err != nil {
+			return err
 		}
-		return err
+		if number(meanwhile) != number(at.last) {
+			return errMaintenance
+		}
+		return nil
 	})
-	if errors.Is(err, errWindowOpen) {
-		open, err := openWindow(ctx, s)
-		return keptBy(res, open), err
+	if errors.Is(err, errMaintenance) && !meanwhile.Closed() {
+		return keptBy(res, meanwhile), nil
 	}
 	if err != nil {
 		return nil, err
@@ -104,19 +114,7 @@ func (e *Env) witness(ctx context.Context, client *domino.Client, m *snapshot.Ma
 	return nil
 }
 
-// openWindow returns the newest window if it is open.
-func openWindow(ctx context.Context, s store.Store) (*window.Window, error) {
-	w, err := window.Look(ctx, s)
-	if err != nil || w == nil || w.Closed() {
-		return nil, err
-	}
-	return w, nil
-}
-
 func keptBy(res *report.Result, w *window.Window) *report.Result {
-	if w == nil {
-		return nil
-	}
 	res.Window, res.Snapshot = w.Name(), w.Pinned.Snapshot
 	res.Phase = window.Remaining(nil, w.Lines).Phase
 	res.Message = fmt.Sprintf("No snapshot was taken: window %s is open and keeps to snapshot %s. A new one would record a half-stopped system.", w.Name(), w.Pinned.Snapshot)

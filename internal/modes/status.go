@@ -29,7 +29,7 @@ func Status(ctx context.Context, e *Env) (*report.Result, error) {
 	}
 	b := window.Remaining(snap.Executions, w.Lines)
 	if b.Phase == window.PhaseRestoring || b.Phase == window.PhaseClosed {
-		res.Starting(b)
+		res.Starting(b, w.Pinned.Filter)
 	} else {
 		res.Stopping(b, w.Pinned.Filter)
 	}

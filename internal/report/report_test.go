@@ -152,7 +152,7 @@ func restored() []window.Line {
 func TestARestoreThatIsDone(t *testing.T) {
 	r := result("restore")
 	r.Window = "000017"
-	r.Starting(window.Remaining(executions(), restored()))
+	r.Starting(window.Remaining(executions(), restored()), execution.Filter{})
 	r.Message = "Restore is done: 3 of 4 executions are back, 1 are left as listed; window 000017 is closed."
 	if diff := cmp.Diff(report.KindCount{Total: 4, Done: 3, Left: 1}, r.Sum()); diff != "" {
 		t.Errorf("Sum (-want +got):\n%s", diff)
@@ -168,7 +168,7 @@ func TestWhatIsNotOursIsReportedByTheShutdown(t *testing.T) {
 	if sum := r.Sum(); sum.NotOurs != 1 {
 		t.Errorf("the shutdown counts %d not ours, want 1", sum.NotOurs)
 	}
-	r.Starting(b)
+	r.Starting(b, execution.Filter{})
 	for _, e := range r.Executions {
 		if e.ID == "a2" || e.ID == "a4" {
 			t.Errorf("the restore is about %s, which is not ours", e.Name)
@@ -218,7 +218,7 @@ func TestAResultOfOneLine(t *testing.T) {
 func TestJSON(t *testing.T) {
 	r := result("restore")
 	r.Code, r.DryRun, r.Window = 3, true, "000017"
-	r.Starting(window.Remaining(executions(), restored()))
+	r.Starting(window.Remaining(executions(), restored()), execution.Filter{})
 	r.Kinds = append(r.Kinds, report.KindCount{
 		Kind: "Endpoint", Running: 1, NotRunning: 2, Total: 3, Done: 4, Failed: 5, Left: 6, NotOurs: 7, Remaining: 8,
 	})

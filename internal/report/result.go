@@ -3,6 +3,7 @@
 package report
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -61,7 +62,7 @@ type Execution struct {
 	Name    string         `json:"name"`
 	Project string         `json:"project"`
 	Owner   string         `json:"owner,omitempty"`
-	Outcome string         `json:"outcome"` // done, failed, left, not-ours, remaining, planned
+	Outcome string         `json:"outcome"` // done, failed, left, not-ours, untouched, remaining, planned, unknown
 	Reason  string         `json:"reason,omitempty"`
 	Guesses []string       `json:"guesses,omitempty"`
 }
@@ -82,9 +83,24 @@ func (r *Result) Stopping(b *window.Balance, f execution.Filter) {
 	r.fill(b, window.Stop, func(it *window.Item) bool { return it.Wanted() && f.Match(it.Execution) })
 }
 
-// Starting fills in how far the restore of a window has come.
-func (r *Result) Starting(b *window.Balance) {
+// Starting fills in how far the restore of a window has come, and lists what ran and was
+// never stopped by it: whether that survived the upgrade nobody here knows.
+func (r *Result) Starting(b *window.Balance, f execution.Filter) {
 	r.fill(b, window.Start, (*window.Item).Ours)
+	untouched := 0
+	for _, it := range b.Items() {
+		if it.Wanted() && !it.Ours() && it.Stop.Outcome != window.NotOurs && f.Match(it.Execution) {
+			untouched++
+			reason := "shutdown did not get to it"
+			if it.Stop.Reason != "" {
+				reason = it.Stop.Reason
+			}
+			r.Executions = append(r.Executions, ExecutionOf(it.Execution, "untouched", reason))
+		}
+	}
+	if untouched > 0 {
+		r.Note(fmt.Sprintf("%d that ran before the maintenance were never stopped by it: they were not touched, and whether they survived the upgrade dmm does not know", untouched))
+	}
 }
 
 func (r *Result) fill(b *window.Balance, g window.Goal, mine func(*window.Item) bool) {

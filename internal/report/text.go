@@ -15,6 +15,7 @@ import (
 var headings = []struct{ outcome, text string }{
 	{"failed", "Failed, still to be dealt with"},
 	{"unknown", "In a state that dmm does not know, not touched"},
+	{"untouched", "Ran before, and was never stopped by dmm: please check"},
 	{"remaining", "Not done yet"},
 	{"planned", "Would be done, in this order"},
 	{"left", "Left alone"},

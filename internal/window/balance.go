@@ -147,9 +147,16 @@ func (b *Balance) Apply(lines ...Line) {
 			it := b.item(l.Execution.Key())
 			it.Execution, it.Supplement = *l.Execution, true
 			// It runs again, or differently, and has been seen to: what was tried is past.
+			if it.Stop.Outcome == NotOurs {
+				it.Stop = Attempt{} // nor is it ours before the next intent
+			}
 			it.Stop.Outcome, it.Stop.Reason, it.Stop.Open = "", "", false
 		case Intent:
-			a := b.item(*l.Key).Attempt(l.Goal)
+			it := b.item(*l.Key)
+			if l.Goal == Stop {
+				it.Start = Attempt{} // what was started before is stopped again, and owed again
+			}
+			a := it.Attempt(l.Goal)
 			a.Intents++
 			a.Open = true
 			a.Run, a.At, a.Before, a.Try = l.Run, l.At, l.Instance, l.Try

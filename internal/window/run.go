@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -205,6 +206,13 @@ func (r *Run) Append(ctx context.Context, lines ...Line) error {
 	if len(lines) == 0 {
 		return nil
 	}
+	return r.append(ctx, false, lines)
+}
+
+// append is Append. A heartbeat leaves an unanswered append of the run's own goroutine to
+// that goroutine, which alone may move the balance.
+func (r *Run) append(ctx context.Context, beat bool, lines []Line) error {
+	lines = slices.Clone(lines) // they are kept until the store has answered, and the caller may go on writing to his
 	now := time.Now().UTC()
 	for i := range lines {
 		lines[i].Schema, lines[i].Run, lines[i].At = Schema, r.holder.Run, now
@@ -212,6 +220,9 @@ func (r *Run) Append(ctx context.Context, lines ...Line) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if p := r.pending; p != nil {
+		if beat && p.lines[0].Event != Heartbeat {
+			return fmt.Errorf("window %s: the store has not answered the write before", r.window.Name())
+		}
 		if err := r.put(ctx, p.lines, p.sent); err != nil {
 			return err
 		}
@@ -319,7 +330,16 @@ func (r *Run) beat() {
 				continue
 			}
 			ctx, cancel := context.WithTimeout(context.Background(), r.lease/3)
+			done := make(chan struct{})
+			go func() { // a run that ends does not wait for its own heartbeat
+				select {
+				case <-r.stopBeats:
+					cancel()
+				case <-done:
+				}
+			}()
 			err := r.heartbeat(ctx)
+			close(done)
 			cancel()
 			if errors.Is(err, ErrSuperseded) {
 				return
@@ -328,16 +348,8 @@ func (r *Run) beat() {
 	})
 }
 
-// heartbeat appends a sign of life. It leaves an unanswered append of the run's own
-// goroutine to that goroutine, which alone may move the balance.
 func (r *Run) heartbeat(ctx context.Context) error {
-	r.mu.Lock()
-	p := r.pending
-	r.mu.Unlock()
-	if p != nil && p.lines[0].Event != Heartbeat {
-		return fmt.Errorf("window %s: the store has not answered the write before", r.window.Name())
-	}
-	return r.Append(ctx, Line{Event: Heartbeat})
+	return r.append(ctx, true, []Line{{Event: Heartbeat}})
 }
 
 // End says that the run stops of itself, with the exit code that it will have, and

@@ -281,6 +281,23 @@ func TestAnUnansweredAppendIsSettledBeforeTheNext(t *testing.T) {
 	}
 }
 
+func TestAnUnansweredAppendIsKeptFromItsCallersHands(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &counting{Store: mem.New()}
+		r := open(t, s)
+		kill(r)
+		s.fail = errors.New("503")
+		lines := []window.Line{window.OutcomeOf(window.Done, window.Stop, execution.Key{Kind: execution.App, ID: "a"}, "", "", 1)}
+		if err := r.Append(t.Context(), lines...); err == nil {
+			t.Fatal("Append without an answer returned nil")
+		}
+		lines[0] = window.Line{} // the caller goes on using its slice
+		s.fail = nil
+		end(t, r, 0)
+		look(t, s)
+	})
+}
+
 // counting is a store that counts writes, and can be slow, or fail with or without effect.
 type counting struct {
 	store.Store
