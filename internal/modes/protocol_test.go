@@ -107,14 +107,20 @@ func TestALostStopIsNotTakenAsDoneBecauseOfAStaleStopped(t *testing.T) {
 
 func TestAFailedStopIsInDoubt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSite(t, small(), "DMM_RESTORE_WORKSPACES=true", "DMM_MAX_FAILURES=1")
+		c := small()
+		c.StopTime = time.Second
+		s := newSite(t, c, "DMM_RESTORE_WORKSPACES=true", "DMM_MAX_FAILURES=1")
 		ran := s.running()
 		s.must(0, "snapshot")
+		time.Sleep(time.Minute) // no list hides anything from before it any more
 		app := s.anyRunning(dominosim.KindApp)
 		s.sim.AddFault(dominosim.Fault{Path: stopApp, Object: app.ID, Kind: dominosim.FaultLost, Status: 502, Delay: 14 * time.Second})
 		res := s.must(3, "shutdown")
 		if got := outcomeOf(res, app.ID); got != "failed" {
 			t.Fatalf("shutdown says %q of it, want failed", got)
+		}
+		if _, runs := s.running()[app]; !runs {
+			t.Fatal("the call that failed has landed before the restore begins")
 		}
 		s.must(0, "restore") // at once: the call that failed lands while it works
 		time.Sleep(time.Minute)
@@ -182,12 +188,32 @@ func TestALostStartIsNotSentAgainBeforeItMustHaveLanded(t *testing.T) {
 				s.must(0, "shutdown")
 				s.sim.AddFault(dominosim.Fault{Path: path, Kind: dominosim.FaultLost, Delay: 15 * time.Second})
 				s.must(0, "restore")
+				time.Sleep(time.Minute) // all has landed
 				s.wantSame(ran)
 				s.wantExactly(ran, once, once)
 				s.wantFired()
 			})
 		})
 	}
+}
+
+func TestAStopThatLandsAfterASecondShutdownDoesNotUndoTheRestore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := small()
+		c.StopTime = time.Second
+		s := newSite(t, c, "DMM_RESTORE_WORKSPACES=true")
+		ran := s.running()
+		s.must(0, "snapshot")
+		time.Sleep(time.Minute) // no list hides anything from before it any more
+		app := s.anyRunning(dominosim.KindApp)
+		s.sim.AddFault(dominosim.Fault{Path: stopApp, Object: app.ID, Kind: dominosim.FaultHang, Delay: 25 * time.Second})
+		s.interrupted(time.Second, "shutdown") // it gives up on the call after 11 s
+		s.must(0, "shutdown")
+		s.must(0, "restore")
+		time.Sleep(time.Minute)
+		s.wantSame(ran)
+		s.wantFired()
+	})
 }
 
 func TestAStartThatNeverLandedIsSentAgain(t *testing.T) {
