@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -193,17 +195,17 @@ func TestCredentialsThatExpireInTheLastScanEndTheRun(t *testing.T) {
 		s := newSite(t, small())
 		down := len(s.running())
 		s.must(0, "snapshot")
-		expired := false
+		var expired atomic.Bool
 		next := s.transport
 		s.transport = roundTrip(func(r *http.Request) (*http.Response, error) {
-			if expired {
+			if expired.Load() {
 				r.Header.Set("X-Domino-Api-Key", "0000")
 			}
 			return next.RoundTrip(r)
 		})
 		s.store = watched{s.store, func(body string) {
 			down -= strings.Count(body, `"event":"done"`)
-			expired = down <= 0
+			expired.Store(down <= 0)
 		}}
 		if _, err := s.run("shutdown"); modes.Classify(err) != modes.FaultCredentials {
 			t.Errorf("shutdown whose token expires before its last scan: %v, want a fault of credentials", err)
@@ -262,13 +264,14 @@ func TestASnapshotIsNotTakenAcrossAWholeMaintenance(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, small(), "DMM_RESTORE_WORKSPACES=true")
 		s.must(0, "snapshot")
-		meanwhile, took := *s, false
+		meanwhile, took := *s, new(sync.Once)
 		next := s.transport
 		s.transport = roundTrip(func(r *http.Request) (*http.Response, error) {
-			if r.URL.Path == "/v4/admin/executions" && !took {
-				took = true
-				meanwhile.must(0, "shutdown")
-				meanwhile.must(0, "restore")
+			if r.URL.Path == "/v4/admin/executions" {
+				took.Do(func() {
+					meanwhile.must(0, "shutdown")
+					meanwhile.must(0, "restore")
+				})
 			}
 			return next.RoundTrip(r)
 		})

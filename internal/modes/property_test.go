@@ -301,6 +301,7 @@ func (p *playing) run() {
 		timer.Stop()
 	}
 	time.Sleep(time.Minute) // what lands late must not change anything any more
+	synctest.Wait() // owners that acted have written it down
 	p.sim.ClearFaults()
 }
 
