@@ -2,10 +2,14 @@ package modes_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -279,4 +283,93 @@ func TestASnapshotIsNotTakenAcrossAWholeMaintenance(t *testing.T) {
 			t.Errorf("a snapshot was taken across a whole maintenance: %s", res.Message)
 		}
 	})
+}
+
+// lostAfter is something that dies for good at the n-th request, or store write.
+type lostAfter struct {
+	mu   sync.Mutex
+	left int
+}
+
+func (l *lostAfter) gone() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.left--
+	return l.left < 0
+}
+
+func TestADominoThatIsLostInMidRunEndsItResumably(t *testing.T) {
+	for _, mode := range []string{"shutdown", "restore"} {
+		t.Run(mode, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newSite(t, small(), "DMM_RESTORE_WORKSPACES=true")
+				ran := s.running()
+				s.must(0, "snapshot")
+				if mode == "restore" {
+					s.must(0, "shutdown")
+				}
+				plain, lost := s.transport, &lostAfter{left: 30}
+				s.transport = roundTrip(func(r *http.Request) (*http.Response, error) {
+					if lost.gone() {
+						return nil, &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("no route to host")}
+					}
+					return plain.RoundTrip(r)
+				})
+				res, err := s.run(mode)
+				if err == nil || modes.Classify(err) != modes.FaultOther || !strings.Contains(res.Message, "remain") {
+					t.Errorf("%s without a Domino: %v, %q; want an error that is worth a retry, and how many remain", mode, err, res.Message)
+				}
+				s.transport = plain
+				s.must(0, mode)
+				if mode == "shutdown" {
+					s.must(0, "restore")
+				}
+				s.wantSame(ran)
+				s.wantAtMostOnce()
+			})
+		})
+	}
+}
+
+// full is a disk without space from the n-th write on.
+type full struct {
+	store.Store
+	after *lostAfter
+}
+
+func (f full) Put(ctx context.Context, key string, body []byte, o store.PutOptions) error {
+	if f.after.gone() {
+		return &store.Error{Op: "put", Key: key, Err: syscall.ENOSPC}
+	}
+	return f.Store.Put(ctx, key, body, o)
+}
+
+func TestAStoreThatIsLostInMidRunEndsItResumably(t *testing.T) {
+	for _, mode := range []string{"shutdown", "restore"} {
+		for writes := range 5 {
+			t.Run(fmt.Sprintf("%s after %d writes", mode, writes), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := newSite(t, small(), "DMM_RESTORE_WORKSPACES=true")
+					ran := s.running()
+					s.must(0, "snapshot")
+					if mode == "restore" {
+						s.must(0, "shutdown")
+					}
+					plain := s.store
+					s.store = full{plain, &lostAfter{left: writes}}
+					_, err := s.run(mode)
+					if err == nil || modes.Classify(err) != modes.FaultOther || !errors.Is(err, syscall.ENOSPC) {
+						t.Errorf("%s on a full disk: %v, want an error that names it and is worth a retry", mode, err)
+					}
+					s.store = plain
+					s.must(0, mode)
+					if mode == "shutdown" {
+						s.must(0, "restore")
+					}
+					s.wantSame(ran)
+					s.wantAtMostOnce()
+				})
+			})
+		}
+	}
 }

@@ -3,6 +3,7 @@ package modes
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/domino-maintenance-mode/dmm/internal/converge"
@@ -60,6 +61,12 @@ func (e *Env) bringBack(ctx context.Context, at *scene, run *window.Run, snap *s
 	balance := run.Account(snap.Executions)
 	plan := converge.PlanStart(balance, e.policy(at, snap), run.ID(), settled)
 	err := e.engine(at.client, run, "starting").Execute(ctx, plan)
+	if err == nil && slices.ContainsFunc(balance.ToStart(), (*window.Item).StartFailed) {
+		// A Domino that is lost is not the fault of what could not be started.
+		if _, lost := at.client.Identify(ctx); lost != nil {
+			err = fmt.Errorf("after the last start: %w", lost)
+		}
+	}
 	var givenUp []window.Line
 	if err == nil && e.Config.GiveUp {
 		givenUp = giveUp(balance, (*window.Item).StartFailed, "restore --give-up")

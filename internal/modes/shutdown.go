@@ -168,8 +168,9 @@ func (e *Env) bringDown(ctx context.Context, at *scene, run *window.Run, snap *s
 			return context.Cause(ctx)
 		}
 		if len(found.problems) > 0 {
-			// Credentials that have expired end the run, whatever they were used for.
-			if _, err := at.client.Identify(ctx); domino.KindOf(err) == domino.KindCredentials {
+			// A Domino that is lost, or that does not take the credentials any more, is no one
+			// list's problem.
+			if _, err := at.client.Identify(ctx); err != nil {
 				return fmt.Errorf("scan: %w", err)
 			}
 		}
