@@ -153,6 +153,7 @@ func (t *task) judgeStart(now execution.Execution, gone bool) ruling {
 	case gone:
 		return outcome(window.Failed, "it no longer exists in Domino")
 	case now.State == execution.Stopping:
+		t.moving = t.moving || t.answered // it was down before the call: what is under way is its start, or came after
 		return ruling{verdict: wait}
 	case now.State == execution.Unknown && started:
 		return ruling{verdict: wait}
@@ -215,6 +216,8 @@ func (t *task) judgeWithoutInstance(now execution.Execution) ruling {
 		return ruling{verdict: call}
 	case t.moving && now.State == execution.Failed:
 		return outcome(window.Failed, "it was started and ended as %s", now.DominoState)
+	case t.moving:
+		return outcome(window.Left, "it was started and has been stopped since, not by dmm")
 	}
 	return ruling{verdict: wait} // a status of before the start may stay for a while (api.md §22 item 10)
 }

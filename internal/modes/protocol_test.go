@@ -105,6 +105,30 @@ func TestALostStopIsNotTakenAsDoneBecauseOfAStaleStopped(t *testing.T) {
 	})
 }
 
+func TestWhatWasStartedRightBeforeTheSnapshotIsFound(t *testing.T) {
+	for seed := range uint64(12) { // how late a list is, is drawn
+		synctest.Test(t, func(t *testing.T) {
+			c := dominosim.Lagged(small())
+			c.Seed = seed
+			s := newSite(t, c)
+			app := s.anyRunning(dominosim.KindApp)
+			if err := s.sim.OwnerStopApp(app.ID); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Minute)
+			if err := s.sim.OwnerStartApp(app.ID); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(6 * time.Second)
+			s.must(0, "snapshot")
+			s.must(0, "shutdown")
+			if _, runs := s.running()[app]; runs {
+				t.Errorf("seed %d: an app that ran when the snapshot was taken still runs", seed)
+			}
+		})
+	}
+}
+
 func TestAFailedStopIsInDoubt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := small()
@@ -754,4 +778,25 @@ func TestAnAppThatItsOwnerStartedAndStoppedDuringTheUpgradeStaysStopped(t *testi
 			})
 		})
 	}
+}
+
+func TestAModelThatItsOwnerStopsWhileDmmStartsItIsNotStartedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, small())
+		s.must(0, "snapshot")
+		model := s.anyRunning(dominosim.KindModelAPI)
+		s.must(0, "shutdown")
+		time.AfterFunc(1500*time.Millisecond, func() { // its start was accepted and has begun
+			if err := s.sim.OwnerStopModelVersion(model.ID); err != nil {
+				t.Error(err)
+			}
+		})
+		res := s.must(0, "restore")
+		if got := outcomeOf(res, model.ID); got != "left" {
+			t.Errorf("restore says %q of it, want left", got)
+		}
+		if _, runs := s.running()[model]; runs {
+			t.Error("it runs, though its owner has stopped it")
+		}
+	})
 }

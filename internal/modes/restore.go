@@ -73,13 +73,13 @@ func (e *Env) bringBack(ctx context.Context, at *scene, run *window.Run, snap *s
 	}
 	if err == nil && len(balance.ToStart()) == len(givenUp) {
 		if err = run.Close(ctx, "", givenUp...); err == nil {
-			concludeRestore(at.res, balance, run.Window().Pinned.Filter)
+			concludeRestore(at.res, balance, run.Pinned().Filter)
 			return at.res, nil
 		}
 	} else if err == nil {
 		err = run.Append(ctx, givenUp...)
 	}
-	concludeRestore(at.res, balance, run.Window().Pinned.Filter)
+	concludeRestore(at.res, balance, run.Pinned().Filter)
 	return at.res, e.finish(ctx, run, at.res, err)
 }
 
@@ -150,7 +150,7 @@ func (e *Env) restoreFrom(ctx context.Context, at *scene, id string) (*report.Re
 	if err != nil {
 		return nil, err
 	}
-	at.res.Window = run.Window().Name()
+	at.res.Window = run.Name()
 	return e.bringBack(ctx, at, run, snap)
 }
 

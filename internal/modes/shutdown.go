@@ -64,7 +64,7 @@ func Shutdown(ctx context.Context, e *Env) (*report.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := restoring(run.Window()); err != nil { // begun while this run waited for its turn
+	if err := restoring(run.Name(), run.Account(snap.Executions)); err != nil { // begun while this run waited for its turn
 		return nil, e.finish(ctx, run, nil, err)
 	}
 	ctx, done := run.Guard(ctx)
@@ -84,7 +84,7 @@ func (e *Env) snapshotFor(ctx context.Context, at *scene) (*snapshot.Snapshot, e
 		return snap, e.mayOpen(snap, at.domino)
 	}
 	last := at.last
-	if err := restoring(last); err != nil {
+	if err := restoring(last.Name(), window.Remaining(nil, last.Lines)); err != nil {
 		return nil, err
 	}
 	if want := e.Config.Snapshot; want != "latest" && want != "" && want != last.Pinned.Snapshot {
@@ -151,7 +151,7 @@ func (e *Env) enterShutdown(ctx context.Context, at *scene, snap *snapshot.Snaps
 func (e *Env) bringDown(ctx context.Context, at *scene, run *window.Run, snap *snapshot.Snapshot) (err error) {
 	res := at.res
 	settled := time.Now().Add(e.Config.Settle)
-	filter := run.Window().Pinned.Filter
+	filter := run.Pinned().Filter
 	balance := run.Account(snap.Executions)
 	defer func() { concludeShutdown(res, run, balance, filter, err) }()
 	engine := e.engine(at.client, run, "stopping")
@@ -309,7 +309,7 @@ func scanFor(ctx context.Context, drivers *execution.Drivers, b *window.Balance,
 }
 
 func concludeShutdown(res *report.Result, run *window.Run, b *window.Balance, f execution.Filter, err error) {
-	res.Window = run.Window().Name()
+	res.Window = run.Name()
 	res.Stopping(b, f)
 	sum := res.Sum()
 	switch {
@@ -386,12 +386,12 @@ func preview(res *report.Result, b *window.Balance, p converge.Plan) {
 }
 
 // restoring refuses to shut down in a window from which executions are being brought back.
-func restoring(w *window.Window) error {
-	if window.Remaining(nil, w.Lines).Phase != window.PhaseRestoring {
+func restoring(name string, b *window.Balance) error {
+	if b.Phase != window.PhaseRestoring {
 		return nil
 	}
 	return &Refusal{
-		Reason: fmt.Sprintf("window %s is being restored", w.Name()),
+		Reason: fmt.Sprintf("window %s is being restored", name),
 		Next:   "dmm restore, to finish it, or dmm close --reason '...', to give up what is not back",
 	}
 }

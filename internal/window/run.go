@@ -26,13 +26,17 @@ type Run struct {
 	holder Holder
 	lease  time.Duration
 
-	mu        sync.Mutex
-	window    *Window
-	sent      time.Time   // before the newest append was sent, monotonic and wall
-	pending   *unanswered // it must be settled before anything else is appended
-	balance   *Balance
-	lost      error // why this run must not go on
-	whenLost  context.CancelCauseFunc
+	// turn is held by whoever appends, for as long as the store takes. What follows is its.
+	turn    chan struct{}
+	window  *Window
+	pending *unanswered // it must be settled before anything else is appended
+	balance *Balance
+
+	mu       sync.Mutex
+	sent     time.Time // before the newest append was sent, monotonic and wall
+	lost     error     // why this run must not go on
+	whenLost context.CancelCauseFunc
+
 	stop      sync.Once
 	stopBeats chan struct{}
 	beats     sync.WaitGroup
@@ -168,7 +172,7 @@ func (w *Window) watch(ctx context.Context, s store.Store) (silent bool, err err
 }
 
 func newRun(s store.Store, w *Window, who Holder) *Run {
-	return &Run{store: s, holder: who, lease: w.Pinned.Lease, window: w, stopBeats: make(chan struct{})}
+	return &Run{store: s, holder: who, lease: w.Pinned.Lease, window: w, turn: make(chan struct{}, 1), stopBeats: make(chan struct{})}
 }
 
 // Guard returns a context that ends when this run has lost its place.
@@ -183,9 +187,11 @@ func (r *Run) Guard(ctx context.Context) (context.Context, context.CancelFunc) {
 	return ctx, func() { cancel(nil) }
 }
 
-// Window is the window as this run knows it: read to its end when the run began, and
-// followed by what it appended itself.
-func (r *Run) Window() *Window { return r.window }
+// Name is the window's, and Pinned what it keeps to.
+func (r *Run) Name() string { return r.window.Name() }
+
+// Pinned is what the window keeps to.
+func (r *Run) Pinned() Pinned { return r.window.Pinned }
 
 // CallTimeout is how long a call that changes Domino may take.
 func (r *Run) CallTimeout() time.Duration { return min(maxCall, r.lease/3) }
@@ -193,8 +199,8 @@ func (r *Run) CallTimeout() time.Duration { return min(maxCall, r.lease/3) }
 // Account folds a snapshot and the journal, and keeps the fold up to date with every
 // append from now on. The balance must be used by one goroutine, the one that appends.
 func (r *Run) Account(lines []execution.Execution) *Balance {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.turn <- struct{}{}
+	defer func() { <-r.turn }()
 	r.balance = Remaining(lines, r.window.Lines)
 	return r.balance
 }
@@ -217,8 +223,12 @@ func (r *Run) append(ctx context.Context, beat bool, lines []Line) error {
 	for i := range lines {
 		lines[i].Schema, lines[i].Run, lines[i].At = Schema, r.holder.Run, now
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	select {
+	case r.turn <- struct{}{}:
+		defer func() { <-r.turn }()
+	case <-ctx.Done():
+		return fmt.Errorf("write journal: wait for the write before: %w", context.Cause(ctx))
+	}
 	if p := r.pending; p != nil {
 		if beat && p.lines[0].Event != Heartbeat {
 			return fmt.Errorf("window %s: the store has not answered the write before", r.window.Name())
@@ -236,8 +246,8 @@ func (r *Run) append(ctx context.Context, beat bool, lines []Line) error {
 // put creates the next entry. A number that is taken by our own bytes is ours: an
 // answer got lost on the way.
 func (r *Run) put(ctx context.Context, lines []Line, sent time.Time) error {
-	if r.lost != nil {
-		return r.lost
+	if err := r.superseded(nil); err != nil {
+		return err
 	}
 	body, err := encodeEntry(lines)
 	if err != nil {
@@ -248,25 +258,36 @@ func (r *Run) put(ctx context.Context, lines []Line, sent time.Time) error {
 	if errors.Is(err, store.ErrExists) {
 		var there []byte
 		if there, err = store.ReadAll(ctx, r.store, key, maxEntry); err == nil && !bytes.Equal(there, body) {
-			err = &RefusedError{Err: ErrSuperseded, Window: r.window.Name(), Holder: holderOf(key, there)}
-			r.lost = err
-			if r.whenLost != nil {
-				r.whenLost(err)
-			}
-			return err
+			return r.superseded(&RefusedError{Err: ErrSuperseded, Window: r.window.Name(), Holder: holderOf(key, there)})
 		}
 	}
 	if err != nil {
 		r.pending = &unanswered{lines, sent}
 		return fmt.Errorf("write journal: %w", err)
 	}
-	r.sent, r.pending = sent, nil
+	r.pending = nil
+	r.mu.Lock()
+	r.sent = sent
+	r.mu.Unlock()
 	r.window.entries++
 	r.window.Lines = append(r.window.Lines, lines...)
 	if r.balance != nil {
 		r.balance.Apply(lines...)
 	}
 	return nil
+}
+
+// superseded returns why the run has lost its place, if it has. now is that it just did.
+func (r *Run) superseded(now error) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if now != nil && r.lost == nil {
+		r.lost = now
+		if r.whenLost != nil {
+			r.whenLost(now)
+		}
+	}
+	return r.lost
 }
 
 func holderOf(key string, body []byte) *Holder {
@@ -286,6 +307,8 @@ func holderOf(key string, body []byte) *Holder {
 // the larger of monotonic and wall clock: a machine that was suspended has stopped the
 // first, one whose clock was set has moved the second.
 func (r *Run) age() time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	now := time.Now()
 	return max(now.Sub(r.sent), now.Round(0).Sub(r.sent.Round(0)))
 }
@@ -295,13 +318,10 @@ func (r *Run) age() time.Duration {
 // the socket.
 func (r *Run) Gate(ctx context.Context) error {
 	for range 2 {
-		r.mu.Lock()
-		lost, fresh := r.lost, r.age() < r.lease*2/3
-		r.mu.Unlock()
-		switch {
-		case lost != nil:
-			return lost
-		case fresh:
+		if err := r.superseded(nil); err != nil {
+			return err
+		}
+		if r.age() < r.lease*2/3 {
 			return nil
 		}
 		if err := r.heartbeat(ctx); err != nil {
@@ -315,18 +335,13 @@ func (r *Run) Gate(ctx context.Context) error {
 func (r *Run) beat() {
 	r.beats.Go(func() {
 		for {
-			r.mu.Lock()
 			wait := max(r.lease/3-r.age(), r.lease/30)
-			r.mu.Unlock()
 			select {
 			case <-r.stopBeats:
 				return
 			case <-time.After(wait):
 			}
-			r.mu.Lock()
-			due := r.age() >= r.lease/3
-			r.mu.Unlock()
-			if !due {
+			if r.age() < r.lease/3 {
 				continue
 			}
 			ctx, cancel := context.WithTimeout(context.Background(), r.lease/3)
