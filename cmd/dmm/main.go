@@ -54,6 +54,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 
 // command builds the command line from the modes and the settings.
 func command(ctx context.Context, environ []string, stdout, stderr io.Writer, code *int) *cobra.Command {
+	cobra.EnableCommandSorting = false // modes in the order in which people meet them
 	root := &cobra.Command{
 		Use:   "dmm",
 		Short: "Puts a Domino deployment into maintenance and brings it back",

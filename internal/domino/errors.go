@@ -87,6 +87,7 @@ type Error struct {
 	Kind    Kind
 	Message string // Domino's own words, at most 500 runes
 	Hint    string // what a person may do about it, often empty
+	Tries   int    // how often a read was tried; 0 for a write
 	Err     error  // the cause, where there is one beside the answer
 
 	notSent    bool
@@ -107,6 +108,9 @@ func (e *Error) Error() string {
 	}
 	if e.Err != nil {
 		b.WriteString(": " + e.Err.Error())
+	}
+	if e.Tries > 1 {
+		fmt.Fprintf(&b, ", tried %d times", e.Tries)
 	}
 	if e.Hint != "" {
 		b.WriteString(" (" + e.Hint + ")")

@@ -36,6 +36,7 @@ func (c *Client) read(ctx context.Context, r request, consume func(io.Reader) er
 			return nil
 		}
 		_ = c.fail(r.method, r.path, e) // e itself is completed by it
+		e.Tries = try
 		if ctx.Err() != nil || try >= e.tries() || e.retryAfter > maxRetryAfter {
 			return e
 		}
