@@ -27,6 +27,10 @@ import (
 // version is set by the build.
 var version = "dev"
 
+func init() {
+	cobra.EnableCommandSorting = false // modes in the order in which people meet them; it is cobra's, for all commands
+}
+
 func main() {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)
@@ -54,7 +58,6 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 
 // command builds the command line from the modes and the settings.
 func command(ctx context.Context, environ []string, stdout, stderr io.Writer, code *int) *cobra.Command {
-	cobra.EnableCommandSorting = false // modes in the order in which people meet them
 	root := &cobra.Command{
 		Use:   "dmm",
 		Short: "Puts a Domino deployment into maintenance and brings it back",
