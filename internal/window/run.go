@@ -187,10 +187,10 @@ func (r *Run) Guard(ctx context.Context) (context.Context, context.CancelFunc) {
 	return ctx, func() { cancel(nil) }
 }
 
-// Name is the window's, and Pinned what it keeps to.
+// Name is how people and object keys call the window.
 func (r *Run) Name() string { return r.window.Name() }
 
-// Pinned is what the window keeps to.
+// Pinned is what the window keeps to, whatever the settings of this run say.
 func (r *Run) Pinned() Pinned { return r.window.Pinned }
 
 // CallTimeout is how long a call that changes Domino may take.
