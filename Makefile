@@ -38,8 +38,8 @@ matrix: ## the whole crash matrix, of which make test runs a tenth
 breakage: ## break each safety on purpose, one at a time, and show which tests notice
 	@$(GO) run ./scripts/breakage
 
-soak: ## hours: every fuzz target for 5 minutes, 20,000 random maintenances, the whole matrix with the race detector
-	scripts/fuzz 300
+soak: ## hours: 5,000,000 inputs for every fuzz target, 20,000 random maintenances, the whole matrix with the race detector
+	scripts/fuzz 5000000
 	$(GO) test -count=1 -timeout 12h -run TestNothingIsLost ./internal/modes -rapid.checks=20000
 	$(GO) test -race -count=1 -timeout 2h -run TestCrashMatrix ./internal/modes -args -matrix
 
