@@ -83,7 +83,7 @@ type Config struct {
 	LogLevel  string `envconfig:"DMM_LOG_LEVEL" default:"info" values:"debug,info,warn,error" group:"output" modes:"all" doc:"The least important messages that are logged: 'debug', 'info', 'warn' or 'error'."`
 
 	Listen    string `envconfig:"DMM_LISTEN" default:"127.0.0.1:8080" group:"simulate" modes:"simulate" doc:"The address on which the simulator serves, as 'host:port'. Port 0 takes a free one. The simulator guards nothing, hence the default of this machine only."`
-	Profile   string `envconfig:"DMM_PROFILE" default:"6.1" values:"5.9,6.1,6.2" group:"simulate" modes:"simulate" doc:"The version of Domino that is simulated: '5.9', '6.1' or '6.2'."`
+	Profile   string `envconfig:"DMM_PROFILE" default:"6.1" values:"4.4,5.5,5.7,5.9,5.10,5.11,6.0,6.1,6.2,6.3" group:"simulate" modes:"simulate" doc:"The version of Domino that is simulated, from '4.4' to '6.3'; '4.4', '5.7', '5.10' and '6.0' are inferred from their neighbours."`
 	SimConfig string `envconfig:"DMM_SIM_CONFIG" flag:"config" group:"simulate" modes:"simulate" doc:"A YAML file that says what the simulated deployment holds and how it misbehaves. Without one it holds a small example."`
 }
 

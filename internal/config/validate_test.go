@@ -121,7 +121,7 @@ func TestValidate(t *testing.T) {
 		{"one at once", "DMM_CONCURRENCY=1\nDMM_START_CONCURRENCY=1\nDMM_MAX_FAILURES=1", both, nil},
 
 		{"words", "DMM_OUTPUT=yaml\nDMM_LOG_FORMAT=xml\nDMM_LOG_LEVEL=loud\nDMM_PROFILE=7.0", Needs{}, []want{
-			{"DMM_OUTPUT", `"yaml" is not among the values it can have; give text or json`}, {"DMM_LOG_FORMAT", "auto, text or json"}, {"DMM_LOG_LEVEL", "debug, info, warn or error"}, {"DMM_PROFILE", "5.9, 6.1 or 6.2"}}},
+			{"DMM_OUTPUT", `"yaml" is not among the values it can have; give text or json`}, {"DMM_LOG_FORMAT", "auto, text or json"}, {"DMM_LOG_LEVEL", "debug, info, warn or error"}, {"DMM_PROFILE", "6.1, 6.2 or 6.3"}}},
 		{"kinds", "DMM_KINDS=App,Job,scheduledjob,Build", Needs{}, []want{{"DMM_KINDS", `"Job"`}, {"DMM_KINDS", `"Build"`}}},
 		{"snapshot", "DMM_SNAPSHOT=20260922-190227-k3f9", Needs{}, nil},
 		{"snapshot in words", "DMM_SNAPSHOT=yesterday", Needs{}, []want{{"DMM_SNAPSHOT", `"yesterday"`}}},

@@ -61,7 +61,7 @@ func (a *app) dto(s *Sim, t time.Time) obj {
 	if a.hardware != "" {
 		o["hardwareTierId"] = a.hardware
 	}
-	if a.environment != nil {
+	if a.environment != nil && s.profile.startTakesEnvironment {
 		o["environmentId"] = a.environment.id
 	}
 	if r := a.latest(t); r != nil {
@@ -69,7 +69,10 @@ func (a *app) dto(s *Sim, t time.Time) obj {
 		o["lastUpdated"] = iso(r.status.since(t))
 		if !r.seeded {
 			publisher = r.by // the run is the caller's, and so becomes the app (INF, api.md §8)
-			o["hardwareTierId"], o["environmentId"] = r.HardwareTier, r.Environment
+			o["hardwareTierId"] = r.HardwareTier
+			if s.profile.startTakesEnvironment {
+				o["environmentId"] = r.Environment
+			}
 		}
 		if up(r.is(t)) {
 			o["runningAppUrl"] = "/apps/" + r.Instance
@@ -123,7 +126,10 @@ func (c *call) getApp() answer {
 
 // startKeys are the keys of nucleus.StartParams in the version that runs (api.md §8).
 func (p profile) startKeys() []string {
-	keys := []string{"hardwareTierId", "environmentId", "datasetConfigName", "externalVolumeMountIds"}
+	keys := []string{"hardwareTierId", "datasetConfigName", "externalVolumeMountIds"}
+	if p.startTakesEnvironment {
+		keys = append(keys, "environmentId")
+	}
 	if p.startTakesCommit {
 		keys = append(keys, "commitId", "mainRepoGitRef")
 	}
@@ -228,7 +234,9 @@ func (s *Sim) readStart(body map[string]any) (startParams, *answer) {
 		}
 	}
 	text("hardwareTierId", &p.tier)
-	text("environmentId", &p.environment)
+	if s.profile.startTakesEnvironment {
+		text("environmentId", &p.environment)
+	}
 	texts("externalVolumeMountIds", &p.volumes)
 	if s.profile.startTakesCommit {
 		text("commitId", &p.commit)

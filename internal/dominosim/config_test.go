@@ -42,7 +42,7 @@ func TestConfigNamesItsErrors(t *testing.T) {
 		"latency: fast":                    `"fast"`,
 		"apps: many":                       "apps",
 		"seed: 1\nseed: 2":                 "seed",
-		"profile: '7.0'":                   "want one of 5.9, 6.1, 6.2",
+		"profile: '7.0'":                   "want one of 4.4, 5.5, 5.7, 5.9, 5.10, 5.11, 6.0, 6.1, 6.2, 6.3",
 		"apps: -1":                         "apps -1",
 		"stoppedFraction: 2":               "stoppedFraction",
 		"faults: [{kind: explode}]":        `faults[0]: kind "explode"`,

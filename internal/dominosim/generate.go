@@ -2,6 +2,8 @@ package dominosim
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -45,7 +47,11 @@ func (s *Sim) generate() {
 	}
 	for range s.cfg.UnreachableModels {
 		v := s.makeRunningVersion("unreachable-scorer")
-		v.state.change(s.born, modelState{"Unreachable", false})
+		word := "Unreachable"
+		if !s.profile.unreachable {
+			word = "Stalled"
+		}
+		v.state.change(s.born, modelState{word, false})
 	}
 	if *s.cfg.MissingOptionalFields {
 		s.makeAwkwardRows()
@@ -308,12 +314,7 @@ func (s *Sim) addSchedule(p *project, title string, created time.Time, paused bo
 		def["externalVolumeMounts"] = []string{p.volumes[0].id}
 		def["snapshotDatasetsOnCompletion"] = true
 		def["datasetConfig"] = "nightly"
-		if s.profile.netApp {
-			def["netAppVolumeIds"] = []string{p.netApp[0].id}
-		}
-		if s.profile.netAppSnapshotFlag {
-			def["snapshotNetAppVolumesOnCompletion"] = true
-		}
+		def["netAppVolumeIds"], def["snapshotNetAppVolumesOnCompletion"] = []string{p.netApp[0].id}, true
 	}
 	if n%3 == 1 { // the other half of the union
 		def["environmentRevisionSpec"] = obj{"revisionId": s.environments[1+n%3].revision}
@@ -325,6 +326,9 @@ func (s *Sim) addSchedule(p *project, title string, created time.Time, paused bo
 		// Keys from a later version than any schema at hand.
 		d.extra = obj{"jobTemplate": obj{"id": "t-1", "pinned": true}, "retryCount": 2}
 	}
+	def["publishAfterCompleted"] = n%4 == 0
+	known := s.profile.scheduleKeys()
+	maps.DeleteFunc(def, func(k string, _ any) bool { return !slices.Contains(known, k) })
 	d.definition.set(created, normal(def))
 	p.schedules = append(p.schedules, d)
 	s.schedules.add(d.id, d)

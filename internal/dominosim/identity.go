@@ -45,7 +45,12 @@ func (c *call) principal() answer {
 	o := obj{
 		"isAnonymous": c.caller == nil, "isAdmin": c.caller != nil && c.caller.admin,
 		"allowedSystemOperations": []string{}, "featureFlags": []string{}, "booleanSettings": []string{},
-		"mixpanelSettings": mixpanel(), "globalBannerSettings": obj{"isClosable": false},
+		"mixpanelSettings": mixpanel(),
+	}
+	if p.release.atLeast(v5_7) {
+		o["globalBannerSettings"] = obj{"isClosable": false}
+	} else {
+		o["isDMMUser"] = false
 	}
 	if c.caller != nil {
 		o["canonicalId"], o["canonicalName"] = c.caller.id, c.caller.name

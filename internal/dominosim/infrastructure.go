@@ -10,6 +10,9 @@ func (c *call) listTiers() answer {
 		}
 		tiers = append(tiers, t.dto(c.s.profile))
 	}
+	if c.s.profile.tierArray {
+		return ok(tiers)
+	}
 	out := obj{"hardwareTiers": tiers}
 	if c.s.profile.nestedTiers {
 		out["isDataAnalystEnabled"] = false
@@ -29,7 +32,10 @@ func (t *tier) dto(p profile) obj {
 	}
 	flags := obj{
 		"isDefault": t.id == "small-k8s", "isVisible": true, "isGlobal": true, "isArchived": t.archived, "isFree": false,
-		"isDataAnalystTier": false, "isAllowedDuringTrial": false, "isModelApiTier": t.model,
+		"isDataAnalystTier": false, "isAllowedDuringTrial": false,
+	}
+	if p.release.atLeast(v5_7) { // 5.9 has it and 5.5 has not
+		flags["isModelApiTier"] = t.model
 	}
 	if p.nestedTiers {
 		o["hwtFlags"] = flags
@@ -50,8 +56,11 @@ func (t *tier) overview() obj {
 }
 
 func dataPlane(p profile) obj {
-	status := obj{"state": "Healthy", "message": "", "requiresUpgrade": false}
-	if p.release.atLeast(v5_10) {
+	status := obj{"state": "Healthy", "message": ""}
+	if p.release.atLeast(v5_9) {
+		status["requiresUpgrade"] = false
+	}
+	if p.release.atLeast(v6_1) { // the interface of §16 and the files agree on 6.1
 		status["agentVersion"], status["catalogVersion"], status["supportsUpgrade"] = p.version, p.version, false
 	} else {
 		status["version"] = p.version
@@ -76,11 +85,15 @@ func (v *volume) dto(s *Sim) obj {
 			infos = append(infos, obj{"projectId": p.id, "projectName": p.name, "projectOwnerUsername": p.owner.name, "isProjectArchived": p.archived})
 		}
 	}
-	return obj{
+	o := obj{
 		"id": v.id, "name": v.name, "volumeType": "Nfs", "pvcName": v.name + "-pvc", "pvId": "pv-" + v.name, "mountPath": v.name,
 		"users": []string{}, "projects": projects, "readOnly": false, "isPublic": true, "isRegistered": !v.unregistered,
-		"status": "Bound", "dataPlanes": []obj{dataPlane(s.profile)}, "projectsInfo": infos,
+		"status": "Bound", "dataPlanes": []obj{dataPlane(s.profile)},
 	}
+	if s.profile.release.atLeast(v5_9) { // 5.9 has it and 5.5 has not
+		o["projectsInfo"] = infos
+	}
+	return o
 }
 
 func (c *call) projectVolumes() answer {
@@ -118,7 +131,7 @@ func (s *Sim) mount(id string) obj {
 		return obj{"name": id, "mount": obj{"mountPath": "/mnt/" + id, "readOnly": false}}
 	}
 	o := obj{"name": v.name, "mount": obj{"mountPath": "/mnt/" + v.name, "readOnly": false}}
-	if !v.unregistered {
+	if !v.unregistered && s.profile.mountIDs {
 		o["id"] = v.id
 	}
 	return o

@@ -141,7 +141,10 @@ func (m *model) dto(s *Sim, t time.Time) obj {
 	}
 	if v := m.active; v != nil && v.deployed {
 		o["activeVersionNumber"], o["activeModelVersionId"] = v.number, v.id
-		o["activeVersionStatus"], o["activeVersionDataPlaneId"] = v.state.at(t).name, localDataPlane
+		o["activeVersionStatus"] = v.state.at(t).name
+		if s.profile.modelDataPlane {
+			o["activeVersionDataPlaneId"] = localDataPlane
+		}
 		if s.profile.release.atLeast(v6_2) {
 			o["activeVersion"] = obj{"id": v.id, "function": "predict"}
 		}

@@ -31,7 +31,7 @@ var routes = []*route{
 	{method: "GET", path: "/version", do: (*call).version},
 	{method: "GET", path: "/health", do: (*call).health},
 
-	{method: "GET", path: "/v4/frontend/config", do: (*call).frontendConfig},
+	{method: "GET", path: "/v4/frontend/config", from: v5_7, do: (*call).frontendConfig},
 	{method: "GET", path: "/v4/auth/principal", do: (*call).principal},
 	{method: "GET", path: "/v4/users/self", rights: member, do: (*call).self},
 	{method: "GET", path: "/v4/users", rights: member, do: (*call).listUsers},
@@ -76,7 +76,7 @@ var routes = []*route{
 	{method: "POST", path: "/v4/workspace/project/{projectId}/workspace/{workspaceId}/stop", rights: member, writes: true, do: (*call).stopWorkspace},
 	{method: "GET", path: "/v4/workspace/project/{projectId}/workspace/{workspaceId}/sessions", rights: member, do: (*call).listSessions},
 	{method: "POST", path: "/v4/workspace/project/{projectId}/workspace/{workspaceId}/sessions", rights: member, writes: true, do: (*call).startSession},
-	{method: "POST", path: "/api/projects/v1/projects/{projectId}/workspaces/{workspaceId}/sessions", rights: member, writes: true, do: (*call).startSessionPublic},
+	{method: "POST", path: "/api/projects/v1/projects/{projectId}/workspaces/{workspaceId}/sessions", rights: member, from: v5_9, writes: true, do: (*call).startSessionPublic},
 	{method: "GET", path: "/v4/workspace/project/{projectId}/sessions/{workspaceSessionId}", rights: member, do: (*call).getSession},
 	{method: "GET", path: "/v4/workspace/{executionId}/getSessionByExecutionId", rights: member, do: (*call).sessionByExecution},
 

@@ -19,8 +19,9 @@ type schedule struct {
 	extra      obj // keys that GET shows and no schema has; a client must not be confused by them
 }
 
-// required and optional are the keys of UpdatedScheduledJobDTO (api.md §12), with the version that brought them.
-// A PUT sets all of them: an optional key that it leaves out is gone, or at its zero.
+// required and optional are the keys of UpdatedScheduledJobDTO in every version (api.md §12); scheduleKeys adds what
+// some have. A PUT sets all of them: an optional key that it leaves out is gone, or at its zero. What the version does not
+// know stays as an earlier one stored it.
 var (
 	scheduleRequired = []string{
 		"title", "command", "schedule", "timezoneId", "isPaused", "allowConcurrentExecution", "hardwareTierIdentifier",
@@ -28,12 +29,20 @@ var (
 	}
 	scheduleOptional = []string{
 		"publishModelId", "overrideEnvironmentId", "datasetConfig", "computeClusterProperties", "volumeSpecificationOverride",
-		"mainRepoGitRef", "externalVolumeMounts", "snapshotDatasetsOnCompletion",
 	}
 )
 
 func (p profile) scheduleKeys() []string {
 	keys := slices.Concat(scheduleRequired, scheduleOptional)
+	if p.publishAfterCompleted {
+		keys = append(keys, "publishAfterCompleted")
+	}
+	if p.gitSchedules {
+		keys = append(keys, "mainRepoGitRef", "snapshotDatasetsOnCompletion")
+	}
+	if p.dataConfig {
+		keys = append(keys, "externalVolumeMounts")
+	}
 	if p.netApp {
 		keys = append(keys, "netAppVolumeIds")
 	}
@@ -48,7 +57,7 @@ func (d *schedule) paused(t time.Time) bool {
 	return p
 }
 
-// dto nests under dataConfig what PUT takes at the top level (*).
+// dto nests under dataConfig what PUT takes at the top level (*), from 5.9 on.
 func (d *schedule) dto(s *Sim, t time.Time) obj {
 	def := d.definition.at(t)
 	o := obj{"id": d.id, "created": iso(d.created), "projectId": d.project.id}
@@ -64,13 +73,17 @@ func (d *schedule) dto(s *Sim, t time.Time) obj {
 	for k, v := range def {
 		switch {
 		case !slices.Contains(known, k):
-		case slices.Contains(nested, k):
+		case s.profile.dataConfig && slices.Contains(nested, k):
 			data[k] = v
 		default:
 			o[k] = v
 		}
 	}
-	o["dataConfig"] = data
+	if s.profile.dataConfig {
+		o["dataConfig"] = data
+	} else if s.profile.gitSchedules && o["snapshotDatasetsOnCompletion"] == nil {
+		o["snapshotDatasetsOnCompletion"] = false // required at the top in 5.7 alone
+	}
 	if cron, isObject := def["schedule"].(map[string]any); isObject {
 		shown := maps.Clone(cron)
 		shown["humanReadableCronString"] = "at " + text(cron["cronString"])
@@ -174,7 +187,11 @@ func (c *call) putSchedule() answer {
 	known := c.s.profile.scheduleKeys()
 	c.open(KindScheduledJob, d.id, "put", body, unread(body, known))
 	var missing []string
-	for _, key := range scheduleRequired {
+	required := scheduleRequired
+	if c.s.profile.publishAfterCompleted {
+		required = append(slices.Clone(required), "publishAfterCompleted")
+	}
+	for _, key := range required {
 		if body[key] == nil {
 			missing = append(missing, "/"+key+": error.path.missing")
 		}
@@ -188,8 +205,9 @@ func (c *call) putSchedule() answer {
 	if len(missing) > 0 {
 		return invalidJSON(strings.Join(missing, "; "))
 	}
-	def := obj{}
+	def := maps.Clone(d.definition.at(c.now))
 	for _, key := range known {
+		delete(def, key)
 		if body[key] != nil {
 			def[key] = body[key]
 		}

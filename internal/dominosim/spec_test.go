@@ -23,8 +23,16 @@ var undeclared = map[string]string{
 
 // Where the simulator answers otherwise than the specification, because a recorded answer does.
 var deviations = map[string]string{
-	"5.9 GET /v4/modelManager/getModels": "owners have a name, as in a real 5.x answer (§9)",
-	"5.9 GET /v4/modelManager/ui/models": "owners have a name, as in a real 5.x answer (§9)",
+	"5.5 GET /v4/modelManager/getModels":                                               "owners have a name, as in a real 5.x answer (§9)",
+	"5.5 GET /v4/modelManager/ui/models":                                               "owners have a name, as in a real 5.x answer (§9)",
+	"5.5 GET /v4/projects/{projectId}/scheduledjobs":                                   "volumeSpecificationOverride is an object, as recorded (§12) and as the file has it for PUT",
+	"5.5 GET /v4/projects/{projectId}/scheduledjobs/{scheduledJobKey}":                 "the same",
+	"5.5 PUT /v4/projects/{projectId}/scheduledjobs/{scheduledJobKey}":                 "the same",
+	"5.9 GET /v4/modelManager/getModels":                                               "owners have a name, as in a real 5.x answer (§9)",
+	"5.9 GET /v4/modelManager/ui/models":                                               "owners have a name, as in a real 5.x answer (§9)",
+	"5.11 GET /v4/modelManager/getModels":                                              "owners have a name, as in a real 5.x answer (§9)",
+	"5.11 GET /v4/modelManager/ui/models":                                              "owners have a name, as in a real 5.x answer (§9)",
+	"6.3 POST /api/projects/v1/projects/{projectId}/workspaces/{workspaceId}/sessions": "the 6.3 copy of the public specification is trimmed (§0)",
 }
 
 type spec struct {
@@ -154,7 +162,7 @@ func TestAgainstSpecifications(t *testing.T) {
 	if dir == "" {
 		t.Skip("DMM_OPENAPI_DIR is not set: the folder with 5.9.1.json, 6.1.json and 6.2.json")
 	}
-	for name, file := range map[string]string{"5.9": "5.9.1.json", "6.1": "6.1.json", "6.2": "6.2.json"} {
+	for name, file := range map[string]string{"5.5": "5.5.2.json", "5.9": "5.9.1.json", "5.11": "5.11.1.json", "6.1": "6.1.json", "6.2": "6.2.json", "6.3": "6.3.json"} {
 		t.Run(name, func(t *testing.T) {
 			data, err := os.ReadFile(filepath.Join(dir, file))
 			if err != nil {
@@ -183,6 +191,9 @@ func TestAgainstSpecifications(t *testing.T) {
 					if found {
 						t.Errorf("%s: is declared after all", label)
 					}
+					continue
+				}
+				if !found && deviations[name+" "+label] != "" {
 					continue
 				}
 				if !found {

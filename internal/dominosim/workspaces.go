@@ -62,12 +62,17 @@ func (s *Sim) stopWorkspace(w *workspace, at time.Time, sticks bool) {
 	}
 }
 
-func (e *session) environmentDTO() obj {
+func (e *session) environmentDTO(p profile) obj {
 	env := e.workspace.environment
-	return obj{
-		"id": env.id, "name": env.name, "revisionId": e.EnvironmentRevision, "revisionNumber": env.number, "revisionType": "Active",
-		"isRestricted": false,
+	return environmentSummary(env, e.EnvironmentRevision, p)
+}
+
+func environmentSummary(env *environment, revision string, p profile) obj {
+	o := obj{"id": env.id, "name": env.name, "revisionId": revision, "revisionNumber": env.number, "revisionType": "Active"}
+	if p.release.atLeast(v5_7) { // isRestricted@5.7+ (§10)
+		o["isRestricted"] = false
 	}
+	return o
 }
 
 func (w *workspace) config(env obj, p profile) obj {
@@ -81,7 +86,7 @@ func (w *workspace) config(env obj, p profile) obj {
 func (e *session) dto(s *Sim, t time.Time) obj {
 	status := e.is(t)
 	o := obj{
-		"id": e.Instance, "executionId": e.Execution, "config": e.workspace.config(e.environmentDTO(), s.profile), "datasetMounts": []obj{},
+		"id": e.Instance, "executionId": e.Execution, "config": e.workspace.config(e.environmentDTO(s.profile), s.profile), "datasetMounts": []obj{},
 		"externalVolumeMounts":          s.mounts(e.Volumes),
 		"queuedWorkspaceHistoryDetails": obj{"expectedWait": "now", "explanation": "", "helpText": ""},
 		"start":                         obj{"time": e.run.started.UnixMilli()},
@@ -105,10 +110,7 @@ func (e *session) dto(s *Sim, t time.Time) obj {
 }
 
 func (w *workspace) dto(s *Sim, t time.Time) obj {
-	env := obj{
-		"id": w.environment.id, "name": w.environment.name, "revisionId": w.environment.revision, "revisionNumber": w.environment.number,
-		"revisionType": "Active", "isRestricted": false,
-	}
+	env := environmentSummary(w.environment, w.environment.revision, s.profile)
 	stats := obj{"runTimeSec": 100}
 	o := obj{
 		"id": w.id, "deleted": w.deleted, "projectId": w.project.id, "ownerId": w.owner.id, "ownerName": w.owner.name, "name": w.name,
