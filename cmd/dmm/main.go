@@ -152,6 +152,7 @@ func runMode(ctx context.Context, name string, environ []string, cmd *cobra.Comm
 		for _, w := range warnings { // a mistyped name is the likeliest reason for a setting that is missing
 			fmt.Fprintf(stderr, "dmm: %s\n", w)
 		}
+		terminationMessage(err.Error())
 		return exitUsage
 	}
 	env := &modes.Env{Config: cfg, Out: stdout, Log: logger(cfg, stderr), Version: version, ExitCode: exitCode}

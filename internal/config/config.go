@@ -55,6 +55,10 @@ type Config struct {
 	S3PathStyle string `envconfig:"DMM_S3_PATH_STYLE" default:"auto" values:"auto,true,false" group:"store" modes:"that keep records" doc:"Whether the bucket is named in the path of a URL rather than in its host. 'auto' does so when an endpoint is given."`
 	S3KMSKeyID  string `envconfig:"DMM_S3_KMS_KEY_ID" group:"store" modes:"that keep records" doc:"The KMS key that objects are encrypted with on the server. Without one the bucket's own default holds."`
 
+	Kubernetes        string   `envconfig:"DMM_KUBERNETES" default:"auto" values:"auto,true,false" group:"cluster" modes:"that call Domino or keep records" doc:"Whether to look at the cluster: 'auto' does where dmm runs in a pod with a service account's token. 'true' also takes the cluster that KUBECONFIG names, which 'auto' does not, since it may be another one than Domino's."`
+	ComputeNamespaces []string `envconfig:"DMM_COMPUTE_NAMESPACES" default:"domino-compute" group:"cluster" modes:"that call Domino" doc:"The namespaces in which Domino runs executions of its local data plane."`
+	OperatorNamespace string   `envconfig:"DMM_OPERATOR_NAMESPACE" default:"domino-operator" group:"cluster" modes:"that keep records" doc:"The namespace of the Domino resource, which is read only with DMM_STORE=domino."`
+
 	Snapshot          string        `envconfig:"DMM_SNAPSHOT" default:"latest" group:"touch" modes:"shutdown" doc:"The snapshot that shutdown works from: an id such as '20260922-190227-k3f9', or 'latest', the newest one, complete or not. Restore uses the one that its window has pinned."`
 	SnapshotMaxAge    time.Duration `envconfig:"DMM_SNAPSHOT_MAX_AGE" default:"1h" group:"touch" modes:"shutdown" doc:"Shutdown does not open a window with a snapshot older than this. One that goes on with an open window does not ask again."`
 	AllowIncomplete   bool          `envconfig:"DMM_ALLOW_INCOMPLETE" default:"false" group:"touch" modes:"shutdown" doc:"Shut down from a snapshot that could not see everything. What it lacks may be neither stopped nor brought back."`

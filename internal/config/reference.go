@@ -11,6 +11,7 @@ var groups = []struct{ key, title, text string }{
 	{"run", "The run", "What to do, and for how long."},
 	{"domino", "Domino", "Where Domino is and who asks. The names are those of the tool that dmm replaces, so that what was set for it works unchanged."},
 	{"store", "The store", "Where snapshots and windows are kept. Credentials for it are not settings of dmm: they come from where the storage service's own tools look for them, such as the role of the pod."},
+	{"cluster", "The cluster", "dmm asks Kubernetes what pods there are and writes Events on its own Job. It does without where it may not, and says so."},
 	{"touch", "What to touch", "Lists are separated by commas. A shutdown with a filter is on record as such: restore undoes what was done, and a filter on restore can only narrow that. " +
 		"What an excluding setting names stays out, even if another one names it too."},
 	{"pace", "Pace", "How fast, and how long to wait."},

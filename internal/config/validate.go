@@ -128,11 +128,23 @@ func (v *validation) words() {
 			}
 		}
 	}
+	for _, n := range v.ComputeNamespaces {
+		v.namespace("DMM_COMPUTE_NAMESPACES", n)
+	}
+	v.namespace("DMM_OPERATOR_NAMESPACE", v.OperatorNamespace)
 	v.snapshotID("DMM_SNAPSHOT", v.Snapshot)
 	v.snapshotID("DMM_RESTORE_FROM", v.RestoreFrom)
 	_, port, err := net.SplitHostPort(v.Listen)
 	if n, e := strconv.Atoi(port); err != nil || e != nil || n < 0 || n > 65535 {
 		v.add("DMM_LISTEN", "give host:port, such as 127.0.0.1:8080, or :8080 for every address of this machine", "%s is not an address to serve on", quote(v.Listen))
+	}
+}
+
+var namespaceName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+
+func (v *validation) namespace(variable, name string) {
+	if !namespaceName.MatchString(name) {
+		v.add(variable, "give it as kubectl get namespaces has it", "%s is not the name of a namespace", quote(name))
 	}
 }
 

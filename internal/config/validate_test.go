@@ -132,6 +132,8 @@ func TestValidate(t *testing.T) {
 		{"owners", "DMM_OWNERS=jane@example.com,jane/churn\nDMM_EXCLUDE_OWNERS=joe/fraud", Needs{}, []want{{"DMM_OWNERS", "DMM_PROJECTS"}, {"DMM_EXCLUDE_OWNERS", "DMM_EXCLUDE_PROJECTS"}}},
 		{"listen", "DMM_LISTEN=:0", Needs{}, nil},
 		{"listen on six", "DMM_LISTEN=[::1]:80", Needs{}, nil},
+		{"cluster by another word", "DMM_KUBERNETES=yes", Needs{}, []want{{"DMM_KUBERNETES", `"yes"`}}},
+		{"namespaces that cannot be", "DMM_COMPUTE_NAMESPACES=domino-compute,Compute\nDMM_OPERATOR_NAMESPACE=a/b", Needs{}, []want{{"DMM_COMPUTE_NAMESPACES", `"Compute"`}, {"DMM_OPERATOR_NAMESPACE", `"a/b"`}}},
 		{"listen without port", "DMM_LISTEN=127.0.0.1", Needs{}, []want{{"DMM_LISTEN", "127.0.0.1:8080"}}},
 		{"listen on too much", "DMM_LISTEN=:70000", Needs{}, []want{{"DMM_LISTEN", `":70000"`}}},
 

@@ -17,6 +17,7 @@ import (
 	"github.com/domino-maintenance-mode/dmm/internal/converge"
 	"github.com/domino-maintenance-mode/dmm/internal/domino"
 	"github.com/domino-maintenance-mode/dmm/internal/execution"
+	"github.com/domino-maintenance-mode/dmm/internal/kube"
 	"github.com/domino-maintenance-mode/dmm/internal/report"
 	"github.com/domino-maintenance-mode/dmm/internal/snapshot"
 	"github.com/domino-maintenance-mode/dmm/internal/store"
@@ -41,7 +42,7 @@ type Mode struct {
 // All returns the modes in the order in which people meet them.
 func All() []Mode {
 	both := config.Needs{Domino: true, Store: true}
-	return []Mode{
+	all := []Mode{
 		{"snapshot", "record what runs", snapshotLong, both, ending(Snapshot)},
 		{"shutdown", "stop what the snapshot shows running", shutdownLong, both, ending(bounded(Shutdown))},
 		{"restore", "start again what shutdown stopped", restoreLong, both, ending(bounded(Restore))},
@@ -51,6 +52,12 @@ func All() []Mode {
 		{"demo", "play a whole maintenance against a simulated Domino", demoLong, config.Needs{}, Demo},
 		{"version", "print the version", "Prints the version of dmm.", config.Needs{}, Version},
 	}
+	for i, m := range all {
+		if m.Needs != (config.Needs{}) {
+			all[i].Run = observed(m.Name, m.Run)
+		}
+	}
+	return all
 }
 
 // Env is what a mode runs in.
@@ -65,6 +72,8 @@ type Env struct {
 	// Transport and Store, if set, take the place of those that Config names.
 	Transport http.RoundTripper
 	Store     store.Store
+	// Cluster is where Domino runs, nil if that is not in reach: whatever looks at it does without then, and says so.
+	Cluster *kube.Client
 }
 
 // Causes for which a run ends early and resumably.
