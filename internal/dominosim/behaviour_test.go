@@ -693,3 +693,73 @@ func TestAwkwardRowsOfApps(t *testing.T) {
 		t.Error("no mount without an id")
 	}
 }
+
+func TestJobsStopAndRunAgainAsOthers(t *testing.T) {
+	for profile, projectNeeded := range map[string]bool{"5.9": true, "5.10": false, "6.1": false} {
+		t.Run(profile, func(t *testing.T) {
+			c := newClient(t, Config{Profile: profile, Plain: true, Projects: 1, Jobs: 2, StoppedFraction: 0})
+			j := c.sim.jobs.order[0]
+			r := c.do("POST", "/v4/jobs/stop", obj{"jobId": j.id, "commitResults": true})
+			if want := map[bool]int{true: 400, false: 200}[projectNeeded]; r.status != want {
+				t.Errorf("stop without projectId: status = %d, want %d", r.status, want)
+			}
+			if r := c.do("POST", "/v4/jobs/stop", obj{"jobId": j.id, "projectId": j.project.id}); r.status != 400 {
+				t.Errorf("stop without commitResults: status = %d, want 400", r.status)
+			}
+			c.do("POST", "/v4/jobs/stop", obj{"jobId": j.id, "projectId": j.project.id, "commitResults": true})
+			if word := c.sim.Ledger().State(KindJob, j.id); word != "Stopped" {
+				t.Fatalf("state = %q, want Stopped", word)
+			}
+			if n := len(c.sim.Ledger().Running(KindJob)); n != 1 {
+				t.Errorf("%d jobs run, want the other", n)
+			}
+			c.do("POST", "/v4/jobs/restart", obj{"jobId": j.id, "projectId": j.project.id, "shouldUseOriginalInputCommit": true})
+			again := c.sim.jobs.order[2]
+			if again.id == j.id || again.title != "[Rerun] "+j.title || again.number != 3 {
+				t.Errorf("the re-run is %+v", again)
+			}
+			if diff := cmp.Diff(j.Arguments(), again.Arguments(), cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("it runs otherwise (-first +again):\n%s", diff)
+			}
+			if e := c.sim.Ledger().Entry(KindJob, j.id); e.Effects("stop") != 1 || e.Effects("start") != 1 || len(e.Started) != 1 {
+				t.Errorf("ledger of the first: %+v", e)
+			}
+		})
+	}
+}
+
+func TestAJobEndsByItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newClient(t, Config{Plain: true, Projects: 1, Jobs: 1, JobTime: time.Hour})
+		id := c.sim.CreateJob("", "short.py")
+		if n := len(c.sim.Ledger().Running(KindJob)); n != 2 {
+			t.Fatalf("%d jobs run, want 2", n)
+		}
+		time.Sleep(time.Hour)
+		if word := c.sim.Ledger().State(KindJob, id); word != "Succeeded" {
+			t.Errorf("after its time a job is %q, want Succeeded", word)
+		}
+		if n := len(c.sim.Ledger().Running(KindJob)); n != 0 {
+			t.Errorf("%d jobs run after their time", n)
+		}
+	})
+}
+
+func TestBuildsAreKilledAndQueuedAgain(t *testing.T) {
+	c := newClient(t, Config{Profile: "6.1", Plain: true, Projects: 1, Apps: 1, Builds: 1})
+	e := c.sim.environments[0]
+	r := e.latest(c.sim.born)
+	base := "/v4/environments/" + e.id
+	if got := c.do("POST", base+"/environmentRevision/"+r.id+"/cancel", nil); got.status != 204 {
+		t.Fatalf("cancel: status = %d, want 204", got.status)
+	}
+	if word := c.sim.Ledger().State(KindBuild, r.id); word != "Killed" {
+		t.Errorf("state = %q, want Killed", word)
+	}
+	if got := c.do("POST", "/v4/environments/rebuildrevision", obj{"revisionId": r.id}); got.status != 201 {
+		t.Errorf("rebuild: status = %d, want 201", got.status)
+	}
+	if _, runs := c.sim.Ledger().Running(KindBuild)[r.id]; !runs {
+		t.Error("the revision is not built again")
+	}
+}

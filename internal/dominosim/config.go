@@ -25,6 +25,8 @@ type Config struct {
 	Capacity    int           `json:"capacity"`    // requests served at once, more of them queue; 0: no limit
 	StartTime   time.Duration `json:"startTime"`   // from an accepted start to Running
 	StopTime    time.Duration `json:"stopTime"`    // from an accepted stop to Stopped (the one recorded model stop took 39.7 s, api.md §9)
+	JobTime     time.Duration `json:"jobTime"`     // how long a job runs before it ends by itself; 0: for ever. Those of the beginning have a drawn part of it left
+	BuildTime   time.Duration `json:"buildTime"`   // the same of a build
 	ListLag     time.Duration `json:"listLag"`     // lists show the model as it was up to so long ago, drawn for each answer
 	LagGoesBack bool          `json:"lagGoesBack"` // a list may be older than the one given before
 	LateLanding time.Duration `json:"lateLanding"` // a write whose client gave up may take effect up to so much later
@@ -43,7 +45,10 @@ type Config struct {
 	Models          int     `json:"models"` // each with one to three versions
 	Workspaces      int     `json:"workspaces"`
 	Schedules       int     `json:"schedules"`
-	Jobs            int     `json:"jobs"`            // running batch jobs; only admin/executions shows them
+	Jobs            int     `json:"jobs"`            // running jobs
+	FlowJobs        int     `json:"flowJobs"`        // running jobs that are tasks of one flow
+	Builds          int     `json:"builds"`          // environments whose latest revision is being built
+	Classics        int     `json:"classics"`        // running classic workspaces
 	StoppedFraction float64 `json:"stoppedFraction"` // of each kind, stopped or paused from the beginning
 
 	// Awkward behaviour. Nil is the default in brackets; Plain turns the default of all of them to what is
@@ -108,6 +113,7 @@ func ParseConfig(data []byte) (Config, error) {
 	c := d.Config
 	c.Latency, c.StartTime, c.StopTime = time.Duration(d.Latency), time.Duration(d.StartTime), time.Duration(d.StopTime)
 	c.ListLag, c.LateLanding = time.Duration(d.ListLag), time.Duration(d.LateLanding)
+	c.JobTime, c.BuildTime = time.Duration(d.JobTime), time.Duration(d.BuildTime)
 	c.Faults = nil
 	for _, f := range d.Faults {
 		f.Fault.Delay = time.Duration(f.Delay)
@@ -122,6 +128,8 @@ type document struct {
 	Latency     duration        `json:"latency"`
 	StartTime   duration        `json:"startTime"`
 	StopTime    duration        `json:"stopTime"`
+	JobTime     duration        `json:"jobTime"`
+	BuildTime   duration        `json:"buildTime"`
 	ListLag     duration        `json:"listLag"`
 	LateLanding duration        `json:"lateLanding"`
 	Faults      []faultDocument `json:"faults"`
@@ -160,7 +168,7 @@ func (c Config) Validate() error {
 		value time.Duration
 	}{
 		{"latency", c.Latency}, {"startTime", c.StartTime}, {"stopTime", c.StopTime},
-		{"listLag", c.ListLag}, {"lateLanding", c.LateLanding},
+		{"jobTime", c.JobTime}, {"buildTime", c.BuildTime}, {"listLag", c.ListLag}, {"lateLanding", c.LateLanding},
 	} {
 		if d.value < 0 {
 			errs = append(errs, fmt.Errorf("%s %v: want no less than 0", d.key, d.value))
@@ -172,7 +180,7 @@ func (c Config) Validate() error {
 	}{
 		{"capacity", c.Capacity}, {"startCapacity", c.StartCapacity}, {"tierCapacity", c.TierCapacity},
 		{"projects", c.Projects}, {"apps", c.Apps}, {"models", c.Models}, {"workspaces", c.Workspaces},
-		{"schedules", c.Schedules}, {"jobs", c.Jobs}, {"unreachableModels", c.UnreachableModels},
+		{"schedules", c.Schedules}, {"jobs", c.Jobs}, {"flowJobs", c.FlowJobs}, {"builds", c.Builds}, {"classics", c.Classics}, {"unreachableModels", c.UnreachableModels},
 	} {
 		if n.value < 0 {
 			errs = append(errs, fmt.Errorf("%s %d: want no less than 0", n.key, n.value))
@@ -197,7 +205,7 @@ func (c Config) withDefaults() Config {
 	if c.APIKey == "" && c.Token == "" {
 		c.APIKey = DefaultAPIKey
 	}
-	if c.Projects+c.Apps+c.Models+c.Workspaces+c.Schedules+c.Jobs == 0 {
+	if c.Projects+c.Apps+c.Models+c.Workspaces+c.Schedules+c.Jobs+c.FlowJobs+c.Builds+c.Classics == 0 {
 		c.Projects, c.Apps, c.Models, c.Workspaces, c.Schedules = 6, 8, 5, 9, 6
 	}
 	if c.Projects == 0 {

@@ -43,7 +43,16 @@ func (s *Sim) generate() {
 		s.makeSchedule(i)
 	}
 	for i := range s.cfg.Jobs {
-		s.makeJob(i)
+		s.makeJob(i, "")
+	}
+	for i := range s.cfg.FlowJobs {
+		s.makeJob(i, "nightly-flow")
+	}
+	for i := range s.cfg.Builds {
+		s.makeBuild(i)
+	}
+	for i := range s.cfg.Classics {
+		s.makeClassic(i)
 	}
 	for range s.cfg.UnreachableModels {
 		v := s.makeRunningVersion("unreachable-scorer")
@@ -73,7 +82,13 @@ func lower(s string) string { return string(s[0]|0x20) + s[1:] }
 
 func (s *Sim) makeInfrastructure() {
 	for i, name := range []string{"Domino Standard Environment", "Python 3.11 Data Science", "R 4.3 Clinical", "GPU PyTorch"} {
-		s.environments = append(s.environments, &environment{id: s.newID(), name: name, revision: s.newID(), number: 3 + i})
+		e := &environment{id: s.newID(), name: name, owner: s.admin}
+		for range 2 {
+			s.addRevision(e, s.born.AddDate(0, -1, 0)).status.set(s.born.AddDate(0, -1, 0), "Succeeded")
+		}
+		e.revisions[0].number, e.revisions[1].number = 2+i, 3+i
+		e.revision, e.number = e.revisions[1].id, e.revisions[1].number
+		s.environments = append(s.environments, e)
 	}
 	long := s.born.AddDate(-1, 0, 0)
 	s.tiers = []*tier{
@@ -337,14 +352,28 @@ func (s *Sim) addSchedule(p *project, title string, created time.Time, paused bo
 
 func (s *Sim) makeSchedule(i int) { s.addSchedule(s.any(i), "", s.ago(i), s.stopped()) }
 
-// makeJob makes a batch job that runs for ever. No route stops it; it is there to be seen.
-func (s *Sim) makeJob(i int) {
-	p := s.any(i)
-	id := s.newID()
-	r := &run{project: p, by: p.owner, title: "train.py", Run: Run{
-		Key: Key{KindJob, id}, Execution: id, Environment: p.environment.id, EnvironmentRevision: p.environment.revision, HardwareTier: "medium-k8s",
-	}}
-	s.begun(r, s.ago(i))
+// makeJob makes a job that runs. Two and two have the same command and commit in the same project, so that only their numbers
+// tell which of them a re-run repeats.
+func (s *Sim) makeJob(i int, flow string) {
+	p := s.any(i / 2)
+	j := s.newJob(p, fmt.Sprintf("train.py --fold %d", i/2), p.owner)
+	j.scheduled, j.cluster, j.flow = i%5 == 4, i%4 == 3, flow
+	s.begun(j.run, s.ago(i/2))
+	j.Commit = p.head.at(j.started)
+	if s.cfg.JobTime > 0 {
+		s.endBySelf(j, s.born.Add(s.drawn(s.cfg.JobTime)-s.cfg.JobTime))
+	}
+}
+
+// makeBuild lets a new revision of an environment be built.
+func (s *Sim) makeBuild(i int) {
+	e := s.environments[i%len(s.environments)]
+	r := s.addRevision(e, s.born.Add(-time.Minute))
+	r.status.set(r.created, "Queued")
+	r.status.set(r.created.Add(20*time.Second), "Building")
+	if s.cfg.BuildTime > 0 {
+		r.status.set(s.born.Add(s.drawn(s.cfg.BuildTime)), "Succeeded")
+	}
 }
 
 // makeAwkwardRows makes what the schemas allow and clients do not expect (api.md §23).

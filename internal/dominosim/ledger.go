@@ -51,6 +51,7 @@ type Run struct {
 	Commit              string
 	GitRef              *GitRef
 	Bundle              string
+	Command             string         // jobs
 	Definition          map[string]any // schedules: the whole definition but isPaused
 	By                  string
 	At                  time.Time

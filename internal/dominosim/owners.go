@@ -325,3 +325,64 @@ func (s *Sim) Users() []string {
 	}
 	return out
 }
+
+func (s *Sim) jobOwner(id string) func() *user {
+	return func() *user {
+		if j := s.jobs.byID[id]; j != nil {
+			return j.by
+		}
+		return nil
+	}
+}
+
+// OwnerStopJob stops a job.
+func (s *Sim) OwnerStopJob(id string) error {
+	return s.own(KindJob, id, "stop", s.jobOwner(id), func(now time.Time, _ *user) error {
+		j := s.jobs.byID[id]
+		if !goesOn(j.is(now)) {
+			return fmt.Errorf("it is %s", j.is(now))
+		}
+		s.stopJob(j, now, true, false)
+		return nil
+	})
+}
+
+// OwnerRerunJob runs a job again, as another one of the same root.
+func (s *Sim) OwnerRerunJob(id string) error {
+	return s.own(KindJob, id, "start", s.jobOwner(id), func(now time.Time, by *user) error {
+		j := s.jobs.byID[id]
+		s.rerun(j, now, by, j.Commit, "")
+		return nil
+	})
+}
+
+// EndJob lets a job end by itself: Succeeded, Failed or Error.
+func (s *Sim) EndJob(id, word string) error {
+	return s.own(KindJob, id, "status "+word, s.jobOwner(id), func(now time.Time, _ *user) error {
+		s.die(s.jobs.byID[id].run, now, word)
+		return nil
+	})
+}
+
+// CreateJob starts a job in a project (empty: any) as its owner and returns its id.
+func (s *Sim) CreateJob(projectID, command string) string {
+	var id string
+	s.locked(func(now time.Time) {
+		p := s.pick(projectID)
+		j := s.newJob(p, command, p.owner)
+		s.launch(j.run, now, "", func(_, ready time.Time) { s.endBySelf(j, ready) })
+		id = j.id
+	})
+	return id
+}
+
+// CreateBuild makes a new revision of an environment and builds it; it returns the ids of both.
+func (s *Sim) CreateBuild() (environmentID, revisionID string) {
+	s.locked(func(now time.Time) {
+		e := s.environments[0]
+		r := s.addRevision(e, now)
+		s.build(r, now, "")
+		environmentID, revisionID = e.id, r.id
+	})
+	return environmentID, revisionID
+}

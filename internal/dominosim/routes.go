@@ -84,6 +84,23 @@ var routes = []*route{
 	{method: "GET", path: "/v4/projects/{projectId}/scheduledjobs/{scheduledJobKey}", rights: member, do: (*call).getSchedule},
 	{method: "PUT", path: "/v4/projects/{projectId}/scheduledjobs/{scheduledJobKey}", rights: member, writes: true, do: (*call).putSchedule},
 
+	{method: "GET", path: "/v4/workspace/project/{projectId}/runningClassicWorkspaces", rights: member, do: (*call).runningClassics},
+	{method: "GET", path: "/v4/workspaces/workspace/{workspaceId}", rights: member, do: (*call).getClassic},
+	{method: "POST", path: "/v4/workspace/stop/save", rights: member, writes: true, do: (*call).stopClassic},
+	{method: "POST", path: "/v4/workspace/stop/discard", rights: member, writes: true, do: (*call).stopClassic},
+
+	{method: "GET", path: "/v4/jobs", rights: member, do: (*call).listJobs},
+	{method: "GET", path: "/v4/jobs/{jobId}", rights: member, do: (*call).getJob},
+	{method: "GET", path: "/v4/jobs/{jobId}/runtimeExecutionDetails", rights: member, do: (*call).jobRuntime},
+	{method: "POST", path: "/v4/jobs/stop", rights: member, writes: true, do: (*call).stopJob},
+	{method: "POST", path: "/v4/jobs/restart", rights: member, writes: true, do: (*call).restartJob},
+
+	{method: "GET", path: "/v4/environments/self", rights: member, do: (*call).listEnvironments},
+	{method: "GET", path: "/v4/environments/{environmentId}", rights: member, do: (*call).getEnvironment},
+	{method: "GET", path: "/v4/environments/{environmentId}/environmentRevision/{environmentRevisionId}", rights: member, from: v5_10, do: (*call).getRevision},
+	{method: "POST", path: "/v4/environments/{environmentId}/environmentRevision/{environmentRevisionId}/cancel", rights: member, from: v5_9, writes: true, do: (*call).cancelBuild},
+	{method: "POST", path: "/v4/environments/rebuildrevision", rights: member, from: v5_10, writes: true, do: (*call).rebuild},
+
 	{method: "GET", path: "/v4/admin/executions", rights: administrator, operation: "ViewExecutors", do: (*call).listExecutions},
 }
 

@@ -70,8 +70,13 @@ func (s *Sim) record(r *run, at time.Time) {
 
 // halt stops a run that has not ended: StopRequested, Stopping, Stopped. With sticks it stays at Stopping.
 func (s *Sim) halt(r *run, at time.Time, sticks bool) (end time.Time) {
+	return s.haltAs(r, "StopRequested", at, sticks)
+}
+
+// haltAs is halt with another first word.
+func (s *Sim) haltAs(r *run, first string, at time.Time, sticks bool) (end time.Time) {
 	end = at.Add(s.cfg.StopTime)
-	r.status.change(at, "StopRequested")
+	r.status.change(at, first)
 	r.status.set(at.Add(s.cfg.StopTime/4), "Stopping")
 	if r.stuck = sticks; sticks {
 		return end

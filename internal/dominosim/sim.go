@@ -8,14 +8,15 @@ import (
 	"time"
 )
 
-// Kinds of executions in the ledger. Launcher and Job exist to be left alone.
+// Kinds of executions in the ledger. Launcher exists to be left alone.
 const (
 	KindApp          = "App"
 	KindModelAPI     = "ModelAPI" // the id is the version's
 	KindWorkspace    = "Workspace"
 	KindScheduledJob = "ScheduledJob"
 	KindLauncher     = "Launcher" // modelProducts that are not apps
-	KindJob          = "Job"
+	KindJob          = "Job"      // the id is that of the first job of those that re-run each other
+	KindBuild        = "Build"    // the id is the environment revision's
 )
 
 // A Sim is one simulated deployment. It is safe for concurrent use.
@@ -47,6 +48,9 @@ type Sim struct {
 	versions     objects[*modelVersion]
 	workspaces   objects[*workspace]
 	schedules    objects[*schedule]
+	jobs         objects[*job]
+	classics     objects[*classic]
+	revisions    objects[*revision]
 	sessions     map[string]*session
 	instances    map[string]*run // app instances by id
 	live         []*run          // runs that may not be over yet, for admin/executions

@@ -20,6 +20,21 @@ func (s *Sim) running(t time.Time) map[Key]Run {
 			out[e.Key] = e.Run
 		}
 	}
+	for _, w := range s.classics.order {
+		if goesOn(w.is(t)) {
+			out[w.Key] = w.Run
+		}
+	}
+	for _, j := range s.jobs.order {
+		if goesOn(j.is(t)) {
+			out[j.Key] = j.Run
+		}
+	}
+	for _, r := range s.revisions.order {
+		if building(r.status.at(t)) {
+			out[Key{KindBuild, r.id}] = r.run(t)
+		}
+	}
 	for _, d := range s.schedules.order {
 		if !d.paused(t) {
 			out[Key{KindScheduledJob, d.id}] = d.run(d.definition.since(t), d.project.owner.name)
@@ -45,6 +60,16 @@ func (s *Sim) moving(t time.Time) []Key {
 			out = append(out, e.Key)
 		}
 	}
+	for _, w := range s.classics.order {
+		if ending(w.is(t)) {
+			out = append(out, w.Key)
+		}
+	}
+	for _, j := range s.jobs.order {
+		if comingUp(j.is(t)) || ending(j.is(t)) {
+			out = append(out, j.Key)
+		}
+	}
 	return out
 }
 
@@ -61,6 +86,17 @@ func (s *Sim) word(k Key, t time.Time) string {
 	case KindWorkspace:
 		if w := s.workspaces.byID[k.ID]; w != nil {
 			return w.state.at(t)
+		}
+		if w := s.classics.byID[k.ID]; w != nil {
+			return w.is(t)
+		}
+	case KindJob:
+		if j := s.jobs.byID[k.ID]; j != nil {
+			return j.is(t)
+		}
+	case KindBuild:
+		if r := s.revisions.byID[k.ID]; r != nil {
+			return r.status.at(t)
 		}
 	case KindScheduledJob:
 		if d := s.schedules.byID[k.ID]; d != nil {
@@ -115,6 +151,10 @@ func (s *Sim) Objects(kind string) []Object {
 		case KindWorkspace:
 			for _, w := range s.workspaces.order {
 				add(w.id, w.name, w.project, w.owner.name)
+			}
+		case KindJob:
+			for _, j := range s.jobs.order {
+				add(j.id, j.title, j.project, j.by.name)
 			}
 		case KindScheduledJob:
 			for _, d := range s.schedules.order {

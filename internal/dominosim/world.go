@@ -29,12 +29,17 @@ type project struct {
 	models     []*model
 	workspaces []*workspace
 	schedules  []*schedule
+	jobs       []*job
+	classics   []*classic
 }
 
 type environment struct {
-	id, name string
-	revision string
-	number   int
+	id, name  string
+	owner     *user
+	revision  string // the active one
+	number    int    // of that
+	revisions []*revision
+	archived  bool
 }
 
 type tier struct {

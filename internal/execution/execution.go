@@ -20,12 +20,14 @@ import (
 // Kind is a kind of execution. The words are on record in snapshots and journals.
 type Kind string
 
-// The kinds that have a driver.
+// The kinds.
 const (
 	App          Kind = "App"
 	ModelAPI     Kind = "ModelAPI"
 	Workspace    Kind = "Workspace"
 	ScheduledJob Kind = "ScheduledJob"
+	Job          Kind = "Job"   // one run of a command
+	Build        Kind = "Build" // of an environment's revision
 )
 
 // Kinds lists every kind that has a driver, in the order in which people read them.
