@@ -83,11 +83,10 @@ func lower(s string) string { return string(s[0]|0x20) + s[1:] }
 func (s *Sim) makeInfrastructure() {
 	for i, name := range []string{"Domino Standard Environment", "Python 3.11 Data Science", "R 4.3 Clinical", "GPU PyTorch"} {
 		e := &environment{id: s.newID(), name: name, owner: s.admin}
-		for range 2 {
-			s.addRevision(e, s.born.AddDate(0, -1, 0)).status.set(s.born.AddDate(0, -1, 0), "Succeeded")
-		}
-		e.revisions[0].number, e.revisions[1].number = 2+i, 3+i
-		e.revision, e.number = e.revisions[1].id, e.revisions[1].number
+		active := s.addRevision(e, s.born.AddDate(0, -1, 0))
+		active.number = 3 + i
+		active.status.set(active.created, "Succeeded")
+		e.revision, e.number = active.id, active.number
 		s.environments = append(s.environments, e)
 	}
 	long := s.born.AddDate(-1, 0, 0)
