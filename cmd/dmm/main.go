@@ -78,10 +78,15 @@ DOMINO_HOSTNAME. DMM_MODE names the mode where no argument does.`,
 		*code = runMode(ctx, name, environ, cmd, stdout, stderr)
 	}
 	for _, m := range modes.All() {
-		root.AddCommand(&cobra.Command{
+		c := &cobra.Command{
 			Use: m.Name, Short: m.Short, Long: m.Long, Args: cobra.NoArgs, DisableFlagsInUseLine: true,
 			Run: func(cmd *cobra.Command, _ []string) { execute(cmd, m.Name) },
-		})
+		}
+		if m.Needs.Argument != "" {
+			c.Use += " [" + m.Needs.ArgumentName() + "]"
+			c.Args = argument(m.Needs)
+		}
+		root.AddCommand(c)
 	}
 	root.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) > 0 {
@@ -105,6 +110,20 @@ Settings are in docs/reference.md, and "dmm flags" lists the flags.
 		fmt.Fprint(stdout, cmd.InheritedFlags().FlagUsages())
 	}})
 	return root
+}
+
+// argument takes a mode's one argument for the flag that it stands for.
+func argument(n config.Needs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		f := cmd.Flags().Lookup(n.ArgumentFlag())
+		if len(args) > 1 || f.Changed && f.Value.String() != args[0] {
+			return fmt.Errorf("dmm %s takes one %s: it was given %q", cmd.Name(), n.ArgumentName(), append(args, f.Value.String()))
+		}
+		return cmd.Flags().Set(f.Name, args[0])
+	}
 }
 
 func unknownMode(root *cobra.Command, name string) error {

@@ -26,7 +26,10 @@
 // that may hold a password.
 package config
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Config is every setting of one run. The names of the variables are an API: charts and scripts set them.
 // testdata/settings.golden holds them.
@@ -39,7 +42,7 @@ type Config struct {
 	DryRun   bool          `envconfig:"DMM_DRY_RUN" default:"false" group:"run" modes:"shutdown, restore" doc:"Make the plan, check it, print it, and change nothing."`
 	Deadline time.Duration `envconfig:"DMM_DEADLINE" default:"0" group:"run" modes:"shutdown, restore" doc:"Stop after this long, in a state from which the same command goes on. 0 means no limit. Set it below the activeDeadlineSeconds of a Job, which kills without asking."`
 	Reason   string        `envconfig:"DMM_REASON" group:"run" modes:"close" doc:"Why what is not back yet is given up. It is recorded in the window."`
-	Yes      bool          `envconfig:"DMM_YES" default:"false" group:"run" modes:"restore" doc:"Do what 'restore --from-snapshot' asks about: start what the snapshot shows, without a maintenance that stopped it."`
+	Yes      bool          `envconfig:"DMM_YES" default:"false" group:"run" modes:"restore, prune" doc:"Do what is asked about: 'restore --from-snapshot' starts what the snapshot shows, without a maintenance that stopped it, and 'prune' deletes."`
 
 	Hostname    string `envconfig:"DOMINO_HOSTNAME" group:"domino" modes:"that call Domino" doc:"URL of the deployment with its scheme, such as 'https://domino.example.com'. Required by modes that call Domino."`
 	APIKey      Secret `envconfig:"DOMINO_API_KEY" flag:"-" group:"domino" modes:"that call Domino" doc:"An administrator's API key. Give exactly one of DOMINO_API_KEY, DOMINO_API_KEY_FILE, DOMINO_TOKEN and DOMINO_TOKEN_FILE."`
@@ -59,7 +62,10 @@ type Config struct {
 	ComputeNamespaces []string `envconfig:"DMM_COMPUTE_NAMESPACES" default:"domino-compute" group:"cluster" modes:"that call Domino" doc:"The namespaces in which Domino runs executions of its local data plane."`
 	OperatorNamespace string   `envconfig:"DMM_OPERATOR_NAMESPACE" default:"domino-operator" group:"cluster" modes:"that keep records" doc:"The namespace of the Domino resource, which is read only with DMM_STORE=domino."`
 
-	Snapshot          string        `envconfig:"DMM_SNAPSHOT" default:"latest" group:"touch" modes:"shutdown" doc:"The snapshot that shutdown works from: an id such as '20260922-190227-k3f9', or 'latest', the newest one, complete or not. Restore uses the one that its window has pinned."`
+	Keep       int           `envconfig:"DMM_KEEP" default:"10" group:"store" modes:"prune" doc:"Prune keeps so many of the newest complete snapshots and of the newest windows, whatever their age."`
+	KeepWithin time.Duration `envconfig:"DMM_KEEP_WITHIN" default:"90d" group:"store" modes:"prune" doc:"Prune keeps what is younger than this, however much there is."`
+
+	Snapshot          string        `envconfig:"DMM_SNAPSHOT" group:"touch" modes:"shutdown, show, verify" doc:"The snapshot to work from: an id such as '20260922-190227-k3f9', or 'latest', the newest one, complete or not, which is also meant when it is not set; 'verify' checks all then. The modes other than shutdown take it as their argument too. Restore uses the one that its window has pinned."`
 	SnapshotMaxAge    time.Duration `envconfig:"DMM_SNAPSHOT_MAX_AGE" default:"1h" group:"touch" modes:"shutdown" doc:"Shutdown does not open a window with a snapshot older than this. One that goes on with an open window does not ask again."`
 	AllowIncomplete   bool          `envconfig:"DMM_ALLOW_INCOMPLETE" default:"false" group:"touch" modes:"shutdown" doc:"Shut down from a snapshot that could not see everything. What it lacks may be neither stopped nor brought back."`
 	Kinds             []string      `envconfig:"DMM_KINDS" values:"App,ModelAPI,Workspace,ScheduledJob" group:"touch" modes:"shutdown, restore" doc:"Only executions of these kinds: 'App', 'ModelAPI', 'Workspace', 'ScheduledJob'. All kinds if empty."`
@@ -95,4 +101,13 @@ type Config struct {
 type Needs struct {
 	Domino bool // the mode calls Domino: a URL and one credential
 	Store  bool // the mode reads or writes records: a store
+	// Argument is the variable that the mode's one argument sets, so that what a person types
+	// behind the mode has a variable for a Job too. Empty: the mode takes no argument.
+	Argument string
 }
+
+// ArgumentName is how help calls the mode's argument: SNAPSHOT for DMM_SNAPSHOT.
+func (n Needs) ArgumentName() string { return strings.TrimPrefix(n.Argument, "DMM_") }
+
+// ArgumentFlag is the name of the flag that the mode's argument stands for.
+func (n Needs) ArgumentFlag() string { return strings.TrimPrefix(settingOf(n.Argument).Flag, "--") }

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/kelseyhightower/envconfig"
 	"github.com/spf13/pflag"
@@ -75,6 +77,9 @@ func decode(field reflect.Value, text string) error {
 		*s = NewSecret(text)
 		return nil
 	}
+	if field.Type() == reflect.TypeFor[time.Duration]() {
+		text = hours(text)
+	}
 	one := reflect.New(reflect.StructOf([]reflect.StructField{{
 		Name: "Value",
 		Type: field.Type(),
@@ -87,12 +92,22 @@ func decode(field reflect.Value, text string) error {
 	return nil
 }
 
+// hours turns the days at the beginning of a duration into hours: Go has no unit for a day, since clocks change in some
+// of them. What is counted in days here is the age of records, where an hour does not matter.
+func hours(text string) string {
+	days, rest, found := strings.Cut(text, "d")
+	if n, err := strconv.ParseInt(days, 10, 32); found && err == nil {
+		return strconv.FormatInt(24*n, 10) + "h" + rest
+	}
+	return text
+}
+
 // parseFault says what was expected, in place of envconfig's own words ("converting '80' to type time.Duration").
 func parseFault(s Setting, text string) *Fault {
 	var what, hint string
 	switch s.Type {
 	case "duration":
-		what, hint = "a duration", "give a number with its unit, such as 80s, 10m or 1h30m"
+		what, hint = "a duration", "give a number with its unit, such as 80s, 10m, 1h30m or 90d"
 	case "bool":
 		what, hint = "true or false", "give true or false"
 	case "int":

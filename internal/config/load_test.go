@@ -116,7 +116,7 @@ func TestLoadFaults(t *testing.T) {
 	if diff := cmp.Diff(want, variables(got)); diff != "" {
 		t.Fatalf("faults (-want +got):\n%s", diff)
 	}
-	const line = `DMM_LEASE (--lease): "80" is not a duration; give a number with its unit, such as 80s, 10m or 1h30m`
+	const line = `DMM_LEASE (--lease): "80" is not a duration; give a number with its unit, such as 80s, 10m, 1h30m or 90d`
 	if got[3].Error() != line {
 		t.Errorf("got  %s\nwant %s", got[3], line)
 	}
@@ -219,5 +219,26 @@ func TestEdits(t *testing.T) {
 		if got := edits(test.a, test.b); got != test.want {
 			t.Errorf("edits(%q, %q) = %d, want %d", test.a, test.b, got, test.want)
 		}
+	}
+}
+
+// Ages of records are counted in days, for which Go has no unit.
+func TestADurationMayHaveDays(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"90d": 90 * 24 * time.Hour, "1d12h": 36 * time.Hour, "0d": 0, "36h": 36 * time.Hour, "2d30m": 48*time.Hour + 30*time.Minute,
+	} {
+		c, _, err := Load([]string{"DMM_KEEP_WITHIN=" + text}, nil)
+		if err != nil || c.KeepWithin != want {
+			t.Errorf("%s is %s, %v; want %s", text, c.KeepWithin, err, want)
+		}
+	}
+	for _, text := range []string{"d", "90 d", "1.5d", "9d9", "12h1d", "99999999999d", "200000d"} {
+		if c, _, err := Load([]string{"DMM_KEEP_WITHIN=" + text}, nil); err == nil {
+			t.Errorf("%s is %s, want a fault", text, c.KeepWithin)
+		}
+	}
+	c, _, err := Load([]string{"DMM_KEEP_WITHIN=-1d"}, nil)
+	if err != nil || c.Validate(Needs{}) == nil {
+		t.Errorf("-1d is %s, %v; want one that is refused", c.KeepWithin, err)
 	}
 }

@@ -35,7 +35,7 @@ Every setting is an environment variable, because that is all a Kubernetes Job c
 		"The one exception is `DMM_SIM_CONFIG`, which is `--config`." + `
 - Keys and tokens have no flag: a command line can be read by everybody on the machine. Nor has the mode, which is the first argument.
 - An empty value counts as not set. A flag given empty, as in ` + "`--kinds=`" + `, takes back what the environment says.
-- Durations have a unit: ` + "`80s`, `10m`, `1h30m`." + ` Yes and no are ` + "`true` and `false`" + `; a flag alone means ` + "`true`" + `.
+- Durations have a unit: ` + "`80s`, `10m`, `1h30m`, `90d`." + ` Yes and no are ` + "`true` and `false`" + `; a flag alone means ` + "`true`" + `.
 - Lists are separated by commas, and the flag of a list may be given several times.
 - All faults are reported at once, each with its variable, and the exit code is 2. Nothing has been touched then.
 - A variable that begins with ` + "`DMM_`" + ` and is not listed here is ignored with a warning, but for those that Kubernetes sets for a Service named ` + "`dmm`" + `.

@@ -79,6 +79,7 @@ func (v *validation) numbers() {
 		{"DMM_CONCURRENCY", v.Concurrency, "no request could be sent"},
 		{"DMM_START_CONCURRENCY", v.StartConcurrency, "nothing could be started"},
 		{"DMM_MAX_FAILURES", v.MaxFailures, "nothing would be tried"},
+		{"DMM_KEEP", v.Keep, "no snapshot would be kept"},
 	} {
 		if n.value < 1 {
 			v.add(n.variable, "set it to 1 or more; the default is "+settingOf(n.variable).Default, "with %d %s", n.value, n.why)
@@ -91,6 +92,7 @@ func (v *validation) numbers() {
 	}{
 		{"DMM_DEADLINE", v.Deadline, ""},
 		{"DMM_SNAPSHOT_MAX_AGE", v.SnapshotMaxAge, "every snapshot would be too old"},
+		{"DMM_KEEP_WITHIN", v.KeepWithin, ""},
 		{"DMM_GRACE_PERIOD", v.GracePeriod, ""},
 		{"DMM_WAIT_READY", v.WaitReady, ""},
 		{"DMM_LEASE", v.Lease, "any other run would take this one for dead at once"},

@@ -124,6 +124,24 @@ func keptBy(res *report.Result, w *window.Window) *report.Result {
 
 func describe(res *report.Result, m snapshot.Manifest, executions []execution.Execution) *report.Result {
 	res.Snapshot = m.ID
+	contents(res, m, executions)
+	what := "Snapshot " + m.ID + " is written"
+	if res.DryRun {
+		what, res.Snapshot = "Dry run, nothing is written", ""
+	}
+	res.Message = fmt.Sprintf("%s: %s running.", what, plural(m.Running(), "execution"))
+	if !m.Complete {
+		res.Code = 3
+		res.Message = fmt.Sprintf("%s, but NOT complete: %s running, and some could not be listed.", what, plural(m.Running(), "execution"))
+		res.Next = "mend what is said above and run dmm snapshot again; shutdown refuses this one"
+		return res
+	}
+	res.Next = "dmm shutdown"
+	return res
+}
+
+// contents fills in what a snapshot saw, and what it could not.
+func contents(res *report.Result, m snapshot.Manifest, executions []execution.Execution) {
 	for _, k := range execution.Kinds() {
 		c := report.KindCount{Kind: k}
 		for state, n := range m.Counts[k] {
@@ -156,17 +174,4 @@ func describe(res *report.Result, m snapshot.Manifest, executions []execution.Ex
 	for _, w := range slices.Sorted(maps.Keys(m.WithoutDriver)) {
 		res.Note(fmt.Sprintf("%s of kind %q: dmm does not handle these, and an upgrade would end them", plural(m.WithoutDriver[w], "running execution"), w))
 	}
-	what := "Snapshot " + m.ID + " is written"
-	if res.DryRun {
-		what, res.Snapshot = "Dry run, nothing is written", ""
-	}
-	res.Message = fmt.Sprintf("%s: %s running.", what, plural(m.Running(), "execution"))
-	if !m.Complete {
-		res.Code = 3
-		res.Message = fmt.Sprintf("%s, but NOT complete: %s running, and some could not be listed.", what, plural(m.Running(), "execution"))
-		res.Next = "mend what is said above and run dmm snapshot again; shutdown refuses this one"
-		return res
-	}
-	res.Next = "dmm shutdown"
-	return res
 }

@@ -31,6 +31,10 @@ type Result struct {
 
 	Kinds      []KindCount `json:"kinds,omitempty"`
 	Executions []Execution `json:"executions,omitempty"`
+	Snapshots  []Snapshot  `json:"snapshots,omitempty"` // list, verify, prune
+	Windows    []Window    `json:"windows,omitempty"`
+	Projects   []Group     `json:"projects,omitempty"` // show, those with most running first
+	Owners     []Group     `json:"owners,omitempty"`
 	Notes      []string    `json:"notes,omitempty"`
 	LastQuiet  time.Time   `json:"lastQuiet,omitzero"`
 
@@ -62,7 +66,7 @@ type Execution struct {
 	Name    string         `json:"name"`
 	Project string         `json:"project"`
 	Owner   string         `json:"owner,omitempty"`
-	Outcome string         `json:"outcome"` // done, failed, left, not-ours, untouched, remaining, planned, unknown
+	Outcome string         `json:"outcome"` // done, failed, left, not-ours, untouched, remaining, planned, unknown; show: running, not running
 	Reason  string         `json:"reason,omitempty"`
 	Guesses []string       `json:"guesses,omitempty"`
 }

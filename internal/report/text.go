@@ -18,6 +18,7 @@ var headings = []struct{ outcome, text string }{
 	{"untouched", "Ran before, and was never stopped by dmm: please check"},
 	{"remaining", "Not done yet"},
 	{"planned", "Would be done, in this order"},
+	{"running", "Ran when the snapshot was taken"},
 	{"left", "Left alone"},
 	{"not-ours", "Not ours: their owners had stopped them, they stay stopped"},
 	{"done", "Done, with something to know"},
@@ -31,6 +32,7 @@ func (r *Result) WriteText(w io.Writer) error {
 	var b strings.Builder
 	r.head(&b)
 	r.table(&b)
+	r.records(&b)
 	for _, h := range headings {
 		r.list(&b, h.outcome, h.text)
 	}

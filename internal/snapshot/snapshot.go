@@ -23,7 +23,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -203,42 +202,29 @@ func encode(executions []execution.Execution) ([]byte, error) {
 
 // List returns the ids of the snapshots in the store, oldest first.
 func List(ctx context.Context, s store.Store) ([]string, error) {
+	folders, err := Folders(ctx, s)
 	var ids []string
-	for info, err := range s.List(ctx, root) {
-		if err != nil {
-			return nil, fmt.Errorf("list snapshots: %w", err)
-		}
-		dir, name := path.Split(info.Key)
-		id := path.Base(dir)
-		if name == manifestName && idPattern.MatchString(id) && dir == folder(id) {
-			ids = append(ids, id)
+	for _, f := range folders {
+		if !f.Unfinished {
+			ids = append(ids, f.ID)
 		}
 	}
-	slices.Sort(ids)
-	return ids, nil
+	return ids, err
 }
 
 // Load reads and checks the snapshot with the id, or the newest if id is "latest" or
 // empty. Errors: ErrNotFound, *DamagedError, or the store's.
 func Load(ctx context.Context, s store.Store, id string) (*Snapshot, error) {
-	ids, err := List(ctx, s)
+	folders, err := Folders(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case id == "" || id == "latest":
-		if len(ids) == 0 {
-			return nil, fmt.Errorf("read the latest snapshot: %w: the store answers and holds none", ErrNotFound)
-		}
-		id = ids[len(ids)-1]
-	case !slices.Contains(ids, id):
-		return nil, fmt.Errorf("read snapshot %s: %w: the store answers and holds %d others", id, ErrNotFound, len(ids))
-	}
-	body, err := store.ReadAll(ctx, s, folder(id)+manifestName, maxManifest)
+	f, err := Choose(folders, id)
 	if err != nil {
-		return nil, fmt.Errorf("read snapshot %s: %w", id, err)
+		return nil, err
 	}
-	m, err := parseManifest(id, body)
+	id = f.ID
+	m, err := ReadManifest(ctx, s, id)
 	if err != nil {
 		return nil, err
 	}
@@ -254,6 +240,18 @@ func Load(ctx context.Context, s store.Store, id string) (*Snapshot, error) {
 		return nil, err
 	}
 	return &Snapshot{Manifest: m, Executions: executions}, nil
+}
+
+// ReadManifest reads what a snapshot says about itself, without its executions.
+func ReadManifest(ctx context.Context, s store.Store, id string) (Manifest, error) {
+	body, err := store.ReadAll(ctx, s, folder(id)+manifestName, maxManifest)
+	if errors.Is(err, store.ErrNotFound) {
+		return Manifest{}, fmt.Errorf("read snapshot %s: %w: %w", id, ErrNotFound, err)
+	}
+	if err != nil {
+		return Manifest{}, fmt.Errorf("read snapshot %s: %w", id, err)
+	}
+	return parseManifest(id, body)
 }
 
 func parseManifest(id string, body []byte) (Manifest, error) {

@@ -101,6 +101,8 @@ type DamagedError struct {
 
 func (e *DamagedError) Error() string { return "read journal: " + e.Key + ": " + e.Reason }
 
+func isDamaged(err error) bool { return errors.As(err, new(*DamagedError)) }
+
 func damaged(key, format string, args ...any) error {
 	return &DamagedError{Key: key, Reason: fmt.Sprintf(format, args...)}
 }
@@ -118,11 +120,16 @@ func Look(ctx context.Context, s store.Store) (*Window, error) {
 	slices.Sort(numbers)
 	for i, n := range numbers {
 		if i > 0 && n != numbers[i-1]+1 { // pruning from the bottom leaves no gap
-			return nil, damaged(root+name(numbers[i-1]+1), "is missing, though window %s is there", name(n))
+			return nil, missing(n)
 		}
 	}
 	number := numbers[len(numbers)-1]
 	return read(ctx, s, number, entries[number])
+}
+
+// missing is the damage of a window that is not there, below one that is.
+func missing(below int) error {
+	return damaged(root+name(below-1), "is missing, though window %s is there", name(below))
 }
 
 // list returns the numbers of the journal entries by window, in order.
@@ -158,14 +165,22 @@ func load(ctx context.Context, s store.Store, number int) (*Window, error) {
 	return read(ctx, s, number, entries[number])
 }
 
-func read(ctx context.Context, s store.Store, number int, entries []int) (*Window, error) {
+// whole reports what is missing among the entries of a journal.
+func whole(number int, entries []int) error {
 	for i, n := range entries {
 		if n != i+1 {
-			return nil, damaged(entryKey(number, i+1), "is missing, though a later entry is there")
+			return damaged(entryKey(number, i+1), "is missing, though a later entry is there")
 		}
 	}
 	if len(entries) == 0 {
-		return nil, damaged(entryKey(number, 1), "is missing")
+		return damaged(entryKey(number, 1), "is missing")
+	}
+	return nil
+}
+
+func read(ctx context.Context, s store.Store, number int, entries []int) (*Window, error) {
+	if err := whole(number, entries); err != nil {
+		return nil, err
 	}
 	w := &Window{Number: number}
 	if err := w.extend(ctx, s, len(entries)); err != nil {

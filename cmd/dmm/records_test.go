@@ -1,0 +1,56 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// What stands behind the mode is the setting of the same name, for a Job that has no arguments.
+func TestAModesArgument(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, quick())
+	s.dmm("snapshot").want(t, exitDone)
+	first := s.snapshotID()
+	time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(time.Second))) // ids sort by whole seconds
+	s.dmm("snapshot").want(t, exitDone)
+	for _, o := range []outcome{
+		s.dmm("show", first), s.dmm("show", "--snapshot", first), dmm(t, s.with("DMM_SNAPSHOT="+first), "show"), dmm(t, s.with("DMM_MODE=show", "DMM_SNAPSHOT="+first)),
+		dmm(t, s.with("DMM_SNAPSHOT=20000101-000000-zzzz"), "show", first), s.dmm("show", "--snapshot", first, first),
+	} {
+		o.want(t, exitDone, "Snapshot "+first+" was taken at")
+	}
+	if o := s.dmm("show"); o.code != exitDone || strings.Contains(o.stdout, first) {
+		t.Errorf("dmm show shows %s, want the newest", o.stdout)
+	}
+	s.dmm("show", first, "another").want(t, exitUsage, "dmm show takes one SNAPSHOT")
+	s.dmm("show", first, "--snapshot", "latest").want(t, exitUsage, "dmm show takes one SNAPSHOT")
+	s.dmm("show", "yesterday").want(t, exitUsage, `DMM_SNAPSHOT (--snapshot): "yesterday" is not the id of a snapshot`)
+	s.dmm("show", "--help").want(t, exitDone, "dmm show [SNAPSHOT] [flags]")
+}
+
+func TestTheModesOfRecordsEndWithTheirCodes(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, quick())
+	s.dmm("list").want(t, exitDone, "The store holds 0 snapshots and 0 windows. Next: dmm snapshot")
+	s.dmm("show").want(t, exitNotFound, "holds none", "Next: check DMM_STORE")
+	s.dmm("snapshot").want(t, exitDone)
+	id := s.snapshotID()
+	s.dmm("list").want(t, exitDone, id, "integration.admin", "complete")
+	s.dmm("verify").want(t, exitDone, "1 snapshot can be read to the end")
+	s.dmm("verify", "20000101-000000-zzzz").want(t, exitNotFound, "holds 1 others")
+	s.dmm("prune", "--keep", "0").want(t, exitUsage, "DMM_KEEP (--keep)")
+	s.dmm("prune", "--keep", "1", "--keep-within", "90d").want(t, exitDone, "Nothing to delete: 1 snapshot and 0 windows stay")
+
+	data := s.snapshotFile("executions.jsonl.zst")
+	if err := os.Chmod(data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(data, 10); err != nil {
+		t.Fatal(err)
+	}
+	s.dmm("verify").want(t, exitRefused, "Snapshot "+id+" is damaged", "has 10 bytes, its manifest says", "Next: put the objects back")
+	s.dmm("show").want(t, exitRefused, "has 10 bytes")
+	s.wantNothingTouched()
+}

@@ -1,0 +1,109 @@
+package window
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/domino-maintenance-mode/dmm/internal/store"
+)
+
+// Summary is what the first and the last entry of a window's journal tell of it.
+type Summary struct {
+	Number int
+	Pinned Pinned
+	Opened time.Time // by the clock of the run that opened it
+	Last   time.Time // of the newest line
+	Closed bool
+	// Err is why nothing above can be trusted, a *DamagedError; nil if it can.
+	Err error
+}
+
+// Name is how people and object keys call the window.
+func (w Summary) Name() string { return name(w.Number) }
+
+// Summaries reads the ends of every window's journal, in the order of their numbers. A window that
+// is damaged, or missing, is among them with its Err.
+func Summaries(ctx context.Context, s store.Store) ([]Summary, error) {
+	entries, err := list(ctx, s, root)
+	if err != nil {
+		return nil, err
+	}
+	var all []Summary
+	for _, number := range slices.Sorted(maps.Keys(entries)) {
+		if n := len(all); n > 0 && all[n-1].Number != number-1 {
+			all = append(all, Summary{Number: number - 1, Err: missing(number)})
+		}
+		w := Summary{Number: number}
+		w.Err = whole(number, entries[number])
+		if w.Err == nil {
+			w.Err = w.read(ctx, s, entries[number])
+		}
+		if w.Err != nil && !isDamaged(w.Err) {
+			return nil, w.Err
+		}
+		all = append(all, w)
+	}
+	return all, nil
+}
+
+func (w *Summary) read(ctx context.Context, s store.Store, entries []int) error {
+	first := &Window{Number: w.Number}
+	if err := first.extend(ctx, s, 1); err != nil {
+		return err
+	}
+	w.Pinned, w.Opened = first.Pinned, first.OpenedAt()
+	key := entryKey(w.Number, len(entries))
+	body, err := store.ReadAll(ctx, s, key, maxEntry)
+	if err != nil {
+		return fmt.Errorf("read journal: %w", err)
+	}
+	lines, err := parseEntry(key, body)
+	if err != nil {
+		return err
+	}
+	last := lines[len(lines)-1]
+	w.Last, w.Closed = last.At, last.Event == Closed
+	return nil
+}
+
+// Read reads the whole journal of one window: nil if the store answers and holds no such window.
+func Read(ctx context.Context, s store.Store, number int) (*Window, error) {
+	entries, err := list(ctx, s, root+name(number)+"/")
+	if err != nil || len(entries[number]) == 0 {
+		return nil, err
+	}
+	return read(ctx, s, number, entries[number])
+}
+
+// Delete deletes the records of the bottom window, its reports first and then its journal from
+// the last entry down: what is left if it ends early is a shorter journal, and no gap.
+// The caller sees to it that there is a higher window and no lower one.
+func Delete(ctx context.Context, s store.Store, number int) error {
+	var keys []string
+	for info, err := range s.List(ctx, root+name(number)+"/") {
+		if err != nil {
+			return fmt.Errorf("delete window %s: %w", name(number), err)
+		}
+		keys = append(keys, info.Key)
+	}
+	journal := func(key string) bool { return strings.HasPrefix(key, root+name(number)+"/journal/") }
+	slices.SortStableFunc(keys, func(a, b string) int {
+		switch {
+		case journal(a) != journal(b) && journal(a):
+			return 1
+		case journal(a) != journal(b):
+			return -1
+		}
+		return strings.Compare(b, a)
+	})
+	for _, key := range keys {
+		if err := s.Delete(ctx, key); err != nil {
+			return fmt.Errorf("delete window %s: %w", name(number), err)
+		}
+	}
+	return nil
+}
