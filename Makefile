@@ -14,6 +14,7 @@ tools := $(cache)/tools-$(shell { cat scripts/tools/go.mod scripts/tools/go.sum;
 cc   := $(shell command -v "$$($(GO) env CC)" 2>/dev/null)
 race := $(and $(cc),-race)
 FLAGS ?=
+BUILDFLAGS := -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(version)'
 
 .DEFAULT_GOAL := help
 .PHONY: help build test test-servers matrix breakage soak lint bench demo generate image clean
@@ -22,7 +23,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## ./bin/dmm, static
-	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(version)' -o bin/dmm ./cmd/dmm
+	CGO_ENABLED=0 $(GO) build $(BUILDFLAGS) -o bin/dmm ./cmd/dmm
 
 test: ## all tests; with the race detector where there is a C compiler
 	@CGO_ENABLED=$(if $(race),1,0) $(GO) test $(race) -timeout 30m $(FLAGS) ./... || { \
@@ -67,8 +68,12 @@ demo: build ## a whole maintenance of a simulated Domino
 generate: ## docs/reference.md and whatever else is made from the code
 	$(GO) generate ./...
 
-image: ## container image
-	docker build --build-arg VERSION=$(version) --tag $(image) .
+image: ## bin/dmm.tar, the container image as an OCI archive for amd64 and arm64; needs no daemon
+	@for arch in amd64 arm64; do \
+		CGO_ENABLED=0 GOOS=linux GOARCH=$$arch $(GO) build $(BUILDFLAGS) -o bin/linux-$$arch/dmm ./cmd/dmm || exit 1; \
+	done
+	$(GO) run ./scripts/image -version $(version) -ref $(image) -o bin/dmm.tar \
+		linux/amd64=bin/linux-amd64/dmm linux/arm64=bin/linux-arm64/dmm
 
 clean: ## what the targets above have made here
 	rm -rf bin

@@ -174,6 +174,25 @@ func TestWhatAnOpenWindowRefuses(t *testing.T) {
 	s.dmm("close", "--reason", "again").want(t, exitDone, "Nothing to close")
 }
 
+// What asks before an uninstall refuses while a maintenance is open, or may be, and lets go in every other case: also when
+// there is no store any more to ask.
+func TestRefuseOpen(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, quick())
+	refuseOpen := []string{"status", "--refuse-open"}
+	s.dmm(refuseOpen...).want(t, exitDone, "No maintenance is open: the store holds no records")
+	dmm(t, s.with("DMM_STORE=file://"+s.folder+"/not/mounted"), refuseOpen...).want(t, exitDone, "NOT KNOWN whether a maintenance is open", "/not/mounted")
+	s.dmm("snapshot").want(t, exitDone)
+	s.dmm(refuseOpen...).want(t, exitDone, "there has been none")
+	s.dmm("shutdown").want(t, exitDone)
+	s.dmm(refuseOpen...).want(t, exitRefused, "Refused while a maintenance is open. Window 000001 is down", "Next: dmm restore", "dmm close --reason")
+	s.dmm("status").want(t, exitDone, "Window 000001 is down")
+	s.dmm("restore").want(t, exitDone)
+	s.dmm(refuseOpen...).want(t, exitDone, "No maintenance is open")
+	remove(t, filepath.Join(s.folder, "windows/000001/journal/00000002.jsonl"))
+	s.dmm(refuseOpen...).want(t, exitRefused, "is missing")
+}
+
 // Restore with nothing open has nothing to do, if the store is one that was ever used.
 func TestARestoreWithNothingOpen(t *testing.T) {
 	t.Parallel()

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	_ "golang.org/x/crypto/x509roots/fallback" // for images without certificates: what the system has wins
 	"golang.org/x/term"
 
 	"github.com/domino-maintenance-mode/dmm/internal/config"

@@ -10,10 +10,34 @@ import (
 )
 
 const statusLong = `Reads the journal and tells how far the open maintenance is, what failed and why. It calls
-nobody but the store and changes nothing.`
+nobody but the store and changes nothing.
 
-// Status tells how far the newest window is.
+With --refuse-open it ends with 4 while a maintenance is open, for whatever must not happen during
+one.`
+
+// Status tells how far the newest window is, and with DMM_REFUSE_OPEN refuses what must not happen while it is open.
 func Status(ctx context.Context, e *Env) (*report.Result, error) {
+	res, err := status(ctx, e)
+	switch {
+	case !e.Config.RefuseOpen:
+	case Classify(err) == FaultNotFound:
+		res = e.result("status")
+		res.Message = "No maintenance is open: the store holds no records."
+		return res, nil
+	case err != nil && ctx.Err() == nil && Classify(err) != FaultRefused:
+		res = e.result("status")
+		res.Message = "NOT KNOWN whether a maintenance is open, since the store could not be read: " + err.Error()
+		e.Log.Warn(res.Message)
+		return res, nil
+	case err == nil && res.Window != "" && res.Phase != window.PhaseClosed:
+		res.Code = 4
+		res.Message = "Refused while a maintenance is open. " + res.Message
+		res.Next = "dmm restore, to bring everything back, or dmm close --reason '...', to give it up; then this again"
+	}
+	return res, err
+}
+
+func status(ctx context.Context, e *Env) (*report.Result, error) {
 	at, err := e.beginOffline(ctx, "status")
 	if err != nil {
 		return nil, err
