@@ -1,6 +1,8 @@
 package domino
 
 import (
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -10,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 // Credential is how the client makes itself known. The zero value is none, which [New] refuses. It never prints what
@@ -173,3 +176,24 @@ func (a *authenticator) redactError(err error) error {
 }
 
 var errNoCredential = errors.New("no credential: an API key or a token is needed")
+
+// Expires is when the credential ends, by its own word: the exp of a JWT, which is not verified. The zero time if it is
+// an API key, which has none, or another token. renewed says that it is read from a file, which somebody may renew.
+func (c *Client) Expires() (at time.Time, renewed bool) {
+	if !c.auth.credential.isToken() {
+		return time.Time{}, false
+	}
+	_, value, err := c.auth.header()
+	parts := strings.Split(strings.TrimPrefix(value, "Bearer "), ".")
+	if err != nil || len(parts) != 3 {
+		return time.Time{}, false
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "="))
+	var claims struct {
+		Expires float64 `json:"exp"`
+	}
+	if err != nil || json.Unmarshal(payload, &claims) != nil || claims.Expires <= 0 || claims.Expires > 1<<40 {
+		return time.Time{}, false
+	}
+	return time.Unix(int64(claims.Expires), 0).UTC(), c.auth.credential.isFile()
+}

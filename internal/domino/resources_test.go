@@ -133,7 +133,7 @@ func TestFixtures(t *testing.T) {
 			call: func(c *Client) (any, error) { return list(c.Executions(ctx)) }, want: []AdminExecution{execution803}},
 		{entry: "§16 GET /v4/datamount/projects/{projectId}", path: "/v4/datamount/projects/" + project, fixture: "project_volumes.json",
 			call: func(c *Client) (any, error) { return list(c.ProjectVolumes(ctx, project)) },
-			want: []Volume{{ID: "5f0000000000000000000f01", Name: "raw", PVC: "raw-pvc", Registered: true, Local: true}}},
+			want: []Volume{{ID: "5f0000000000000000000f01", Name: "raw", PVC: "raw-pvc", Registered: true, Local: true, Users: []string{"5f00000000000000000000a2"}}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.entry, func(t *testing.T) {

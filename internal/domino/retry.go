@@ -63,7 +63,7 @@ func (c *Client) try(ctx context.Context, r request, timeout time.Duration, cons
 	if err != nil {
 		return heldError(err)
 	}
-	return c.call(ctx, req, t, timeout, func(_ http.Header, body *bufio.Reader) error { return consume(body) })
+	return c.call(ctx, req, false, t, timeout, func(_ http.Header, body *bufio.Reader) error { return consume(body) })
 }
 
 // tries is how often a read is sent that fails so.

@@ -19,6 +19,9 @@ import (
 type ScheduledJob struct {
 	ID, ProjectID, Title, HardwareTierID, EnvironmentID string
 
+	EnvironmentRevisionID string   // empty: whichever revision is the active, the latest or the restricted one
+	VolumeIDs             []string // external volumes that its runs mount
+
 	ScheduledBy string // the user name as whom it runs, or the id if there is no name
 	Paused      bool
 	Definition  json.RawMessage // the whole object as Domino sent it
@@ -26,16 +29,55 @@ type ScheduledJob struct {
 
 type scheduledJobWire struct {
 	fields struct {
-		ID              id     `json:"id"`
-		ProjectID       id     `json:"projectId"`
-		Title           string `json:"title"`
-		HardwareTierID  id     `json:"hardwareTierIdentifier"`
-		EnvironmentID   id     `json:"overrideEnvironmentId"`
-		ScheduledByName string `json:"scheduledByUserName"`
-		ScheduledByID   id     `json:"scheduledByUserId"`
-		Paused          *bool  `json:"isPaused"`
+		ID              id          `json:"id"`
+		ProjectID       id          `json:"projectId"`
+		Title           string      `json:"title"`
+		HardwareTierID  id          `json:"hardwareTierIdentifier"`
+		EnvironmentID   id          `json:"overrideEnvironmentId"`
+		ScheduledByName string      `json:"scheduledByUserName"`
+		ScheduledByID   id          `json:"scheduledByUserId"`
+		Paused          *bool       `json:"isPaused"`
+		Revision        pinned      `json:"environmentRevisionSpec"`
+		Volumes         anyIDs      `json:"externalVolumeMounts"` // at the top before 5.9, where it is at all (api.md §12)
+		Data            mountConfig `json:"dataConfig"`
 	}
 	definition json.RawMessage
+}
+
+// anyIDs are ids for people to know. What is no list of ids costs the list and not the schedule.
+type anyIDs []string
+
+func (a *anyIDs) UnmarshalJSON(b []byte) error {
+	var list []id
+	*a = nil
+	if json.Unmarshal(b, &list) == nil {
+		*a = ids(list)
+	}
+	return nil
+}
+
+// mountConfig is the volumes of a dataConfig.
+type mountConfig []string
+
+func (m *mountConfig) UnmarshalJSON(b []byte) error {
+	var w struct {
+		Volumes anyIDs `json:"externalVolumeMounts"`
+	}
+	_ = json.Unmarshal(b, &w)
+	*m = mountConfig(w.Volumes)
+	return nil
+}
+
+// pinned is the revision that an EnvironmentRevisionSpec names: it is a word, or {"revisionId": id} (api.md §21).
+type pinned string
+
+func (p *pinned) UnmarshalJSON(b []byte) error {
+	var w struct {
+		ID id `json:"revisionId"`
+	}
+	_ = json.Unmarshal(b, &w) // a word pins none
+	*p = pinned(w.ID)
+	return nil
 }
 
 func (w *scheduledJobWire) UnmarshalJSON(b []byte) error {
@@ -49,6 +91,7 @@ func (w scheduledJobWire) value() (ScheduledJob, error) {
 		ID: string(f.ID), ProjectID: string(f.ProjectID), Title: f.Title, HardwareTierID: string(f.HardwareTierID),
 		EnvironmentID: string(f.EnvironmentID), ScheduledBy: first(f.ScheduledByName, string(f.ScheduledByID)),
 		Paused: f.Paused != nil && *f.Paused, Definition: w.definition,
+		EnvironmentRevisionID: string(f.Revision), VolumeIDs: append(f.Volumes, f.Data...),
 	}
 	return j, needID(j.ID)
 }

@@ -93,8 +93,7 @@ func (c *core) fail(method, path string, e *Error) *Error {
 
 // call sends req once and gives a 2xx that is not a page to consume. It never follows a redirect: none of Domino's
 // routes redirects but to the login page, and credentials are for no other host.
-func (c *core) call(ctx context.Context, req *http.Request, t ticket, timeout time.Duration, consume func(http.Header, *bufio.Reader) error) *Error {
-	write := req.Method != http.MethodGet
+func (c *core) call(ctx context.Context, req *http.Request, write bool, t ticket, timeout time.Duration, consume func(http.Header, *bufio.Reader) error) *Error {
 	tryCtx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 
@@ -286,7 +285,7 @@ func (c *Client) write(ctx context.Context, r request) ([]byte, error) {
 		return nil, held(ending(ctx))
 	}
 	var answer []byte
-	e := c.call(ctx, req, t, c.callTimeout, func(_ http.Header, body *bufio.Reader) error {
+	e := c.call(ctx, req, true, t, c.callTimeout, func(_ http.Header, body *bufio.Reader) error {
 		// The status has said it all: a body that is cut, missing or too long does not make it less true.
 		answer, _ = io.ReadAll(io.LimitReader(body, maxAnswer))
 		return nil

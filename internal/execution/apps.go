@@ -86,8 +86,9 @@ func (d *apps) Detail(ctx context.Context, e Execution) (Execution, error) {
 	r := appRestart{AppStart: domino.AppStart{HardwareTierID: e.HardwareTier, EnvironmentID: e.Environment, ExternalVolumeMountIDs: []string{}}}
 	e.Guesses = nil
 	known := false
+	var in domino.AppInstance
 	if d.client.Dialect().AppMounts && e.Instance != "" {
-		known, err = d.instance(ctx, &e, &r)
+		in, known, err = d.instance(ctx, &e, &r)
 		if err != nil {
 			return e, err
 		}
@@ -101,6 +102,9 @@ func (d *apps) Detail(ctx context.Context, e Execution) (Execution, error) {
 		if err := d.version(ctx, &e, &r); err != nil {
 			return e, err
 		}
+	}
+	if err := d.byName(ctx, in, &r); err != nil {
+		return e, err
 	}
 	if r.EnvironmentID == "" {
 		e.Guesses = append(e.Guesses, "Domino does not say in which environment it runs: it will come back in its project's default environment")
@@ -124,13 +128,13 @@ func (d *apps) Detail(ctx context.Context, e Execution) (Execution, error) {
 
 // instance reads the real mounts, commit and revision of the running instance
 // (6.1+, op getAppInstanceDetails). It reports false when Domino does not show them.
-func (d *apps) instance(ctx context.Context, e *Execution, r *appRestart) (bool, error) {
+func (d *apps) instance(ctx context.Context, e *Execution, r *appRestart) (domino.AppInstance, bool, error) {
 	in, err := d.client.AppInstance(ctx, e.Instance)
 	if err != nil {
 		if answered(err) {
-			return false, nil // 403, 404 or a 500 in Domino's words: fall back to the guess and say so
+			return in, false, nil // 403, 404 or a 500 in Domino's words: fall back to the guess and say so
 		}
-		return false, err
+		return in, false, err
 	}
 	if !in.Started.IsZero() {
 		e.Since = in.Started
@@ -146,7 +150,7 @@ func (d *apps) instance(ctx context.Context, e *Execution, r *appRestart) (bool,
 	if len(unnamed) > 0 {
 		ids, guesses, err := volumesByName(ctx, d.client, e.Project.ID, unnamed)
 		if err != nil {
-			return false, err
+			return in, false, err
 		}
 		r.ExternalVolumeMountIDs = append(r.ExternalVolumeMountIDs, ids...)
 		e.Guesses = append(e.Guesses, guesses...)
@@ -154,13 +158,48 @@ func (d *apps) instance(ctx context.Context, e *Execution, r *appRestart) (bool,
 	for _, m := range in.NetAppVolumes {
 		r.NetAppVolumeIDs = append(r.NetAppVolumeIDs, m.ID)
 	}
-	r.EnvironmentRevisionID = in.EnvironmentRevisionID
+	e.Volumes = mountsOf(in.Volumes)
+	e.Revision, r.EnvironmentRevisionID = in.EnvironmentRevisionID, in.EnvironmentRevisionID
 	r.CommitID = in.InputCommitID
 	if in.MainRepo != nil && in.MainRepo.Commit != "" {
 		// A start without it takes the branch's newest commit (api.md §8).
 		r.MainRepoGitRef = &domino.GitRef{Type: "commitId", Value: in.MainRepo.Commit}
 	}
-	return true, nil
+	return in, true, nil
+}
+
+// byName finds the environment and the tier that neither the app's row nor its version tells: its instance names them
+// (api.md §8, common.AppInstanceDetails). A name that several have, or that is not listed, tells nothing.
+func (d *apps) byName(ctx context.Context, in domino.AppInstance, r *appRestart) error {
+	if r.EnvironmentID == "" && in.EnvironmentName != "" {
+		list, _, err := d.client.Environments(ctx)
+		if err != nil && !answered(err) {
+			return err
+		}
+		r.EnvironmentID = only(list, func(e domino.Environment) (string, bool) { return e.ID, e.Name == in.EnvironmentName })
+	}
+	if r.HardwareTierID == "" && in.HardwareTierName != "" {
+		list, _, err := d.client.HardwareTiers(ctx)
+		if err != nil && !answered(err) {
+			return err
+		}
+		r.HardwareTierID = only(list, func(t domino.HardwareTier) (string, bool) { return t.ID, t.Name == in.HardwareTierName })
+	}
+	return nil
+}
+
+// only is the id of the one element that is meant, empty if none or several are.
+func only[T any](list []T, meant func(T) (id string, is bool)) string {
+	found := ""
+	for _, v := range list {
+		if id, is := meant(v); is {
+			if found != "" {
+				return ""
+			}
+			found = id
+		}
+	}
+	return found
 }
 
 // guessVolumes does what the peer tool does where Domino does not tell: every

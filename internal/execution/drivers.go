@@ -173,6 +173,24 @@ func (p *projects) load(ctx context.Context) Listing {
 	return l
 }
 
+// ensure loads the catalogue if nobody has yet.
+func (p *projects) ensure(ctx context.Context) []Problem {
+	p.mu.Lock()
+	loaded := p.byID != nil
+	p.mu.Unlock()
+	if loaded {
+		return nil // what could not be had then has been said
+	}
+	return p.load(ctx).Problems
+}
+
+func (p *projects) entry(id string) (domino.Project, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	one, ok := p.byID[id]
+	return one, ok
+}
+
 func projectKey(owner, name string) string { return strings.ToLower(owner + "/" + name) }
 
 func (p *projects) get(id string) Project {

@@ -15,6 +15,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/domino-maintenance-mode/dmm/internal/domino"
 )
 
 // Kind is a kind of execution. The words are on record in snapshots and journals.
@@ -98,13 +100,31 @@ type Execution struct {
 
 	HardwareTier string `json:"hardwareTier,omitempty"` // id
 	Environment  string `json:"environment,omitempty"`  // id
+	Revision     string `json:"revision,omitempty"`     // id, of the environment; for a schedule the one that it is pinned to
 	DataPlane    string `json:"dataPlane,omitempty"`    // id
+	// Volumes are the external volumes that it has mounted, where Domino tells.
+	Volumes []Mount `json:"volumes,omitempty"`
 
 	// Restart holds the exact arguments that the kind's driver needs to start the
 	// execution as it was. Only the driver knows their shape. Never a secret.
 	Restart json.RawMessage `json:"restart,omitempty"`
 	// Guesses says in sentences what in Restart Domino did not tell and dmm assumed.
 	Guesses []string `json:"guesses,omitempty"`
+}
+
+// Mount is an external volume in an execution. It has no id where Domino gives a name only, as it does for a volume that
+// is not registered any more (api.md §8).
+type Mount struct {
+	ID   string `json:"id,omitempty"`
+	Name string `json:"name,omitempty"`
+}
+
+func mountsOf(volumes []domino.Mount) []Mount {
+	var out []Mount
+	for _, v := range volumes {
+		out = append(out, Mount(v))
+	}
+	return out
 }
 
 // Key identifies an execution across kinds.

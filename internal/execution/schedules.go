@@ -63,8 +63,11 @@ func (d *schedules) List(ctx context.Context) Listing {
 func (d *schedules) fold(s domino.ScheduledJob, p Project) Execution {
 	e := Execution{
 		Kind: ScheduledJob, ID: s.ID, Name: s.Title, Project: p, Owner: s.ScheduledBy,
-		State: Running, DominoState: "active", HardwareTier: s.HardwareTierID, Environment: s.EnvironmentID,
+		State: Running, DominoState: "active", HardwareTier: s.HardwareTierID, Environment: s.EnvironmentID, Revision: s.EnvironmentRevisionID,
 		Restart: restartArgs(scheduleRestart{Definition: s.Definition}),
+	}
+	for _, id := range s.VolumeIDs {
+		e.Volumes = append(e.Volumes, Mount{ID: id})
 	}
 	if s.Paused {
 		e.State, e.DominoState = Stopped, "paused"

@@ -90,11 +90,12 @@ func (d *workspaces) scan(ctx context.Context, lost map[string]domino.WorkspaceR
 func (d *workspaces) fold(w domino.Workspace) Execution {
 	e := Execution{
 		Kind: Workspace, ID: w.ID, Name: w.Name, Owner: w.Owner, Project: d.projects.get(w.ProjectID),
-		HardwareTier: w.HardwareTierID, Environment: w.EnvironmentID, DataPlane: w.DataPlaneID,
+		HardwareTier: w.HardwareTierID, Environment: w.EnvironmentID, Revision: w.EnvironmentRevisionID, DataPlane: w.DataPlaneID,
 	}
 	e.State, e.DominoState = workspaceState(w)
 	if w.Session != nil {
 		e.Instance, e.RunID, e.Since = w.Session.ID, w.Session.ExecutionID, w.Session.Started
+		e.Volumes = mountsOf(w.Session.Volumes)
 	}
 	return e
 }
