@@ -271,7 +271,7 @@ func (s *Sim) startAppRun(a *app, at time.Time, by *user, p startParams, failure
 	if p.tier != "" {
 		t = s.tierOf(p.tier)
 	}
-	if t == nil || t.archived { // NOT EVIDENCED, listed as plausible in api.md §22
+	if t == nil || t.archived || t.removed { // NOT EVIDENCED, listed as plausible in api.md §22
 		bad := refusal(http.StatusBadRequest, "Hardware tier "+p.tier+" is not available")
 		return nil, &bad
 	}
@@ -282,7 +282,7 @@ func (s *Sim) startAppRun(a *app, at time.Time, by *user, p startParams, failure
 		env = s.environmentOf(r.Environment)
 	}
 	if p.environment != "" {
-		if env = s.environmentOf(p.environment); env == nil { // NOT EVIDENCED
+		if env = s.environmentOf(p.environment); env == nil || env.archived || env.removed { // NOT EVIDENCED
 			bad := refusal(http.StatusBadRequest, "Environment "+p.environment+" does not exist")
 			return nil, &bad
 		}

@@ -92,7 +92,7 @@ func (c *call) listEnvironments() answer {
 	t := c.s.asOf("environments", c.now)
 	out := []obj{}
 	for _, e := range c.s.environments {
-		if !e.archived {
+		if !e.archived && !e.removed {
 			out = append(out, e.dto(c.s, t))
 		}
 	}
@@ -101,7 +101,7 @@ func (c *call) listEnvironments() answer {
 
 func (c *call) environment() (*environment, answer) {
 	id := c.r.PathValue("environmentId")
-	if e := c.s.environmentOf(id); e != nil {
+	if e := c.s.environmentOf(id); e != nil && !e.removed {
 		return e, answer{}
 	}
 	return nil, refusal(http.StatusNotFound, "Environment "+id+" does not exist") // words NOT EVIDENCED

@@ -89,6 +89,7 @@ func (s *Sim) makeInfrastructure() {
 		e.revision, e.number = active.id, active.number
 		s.environments = append(s.environments, e)
 	}
+	s.planes = []*plane{{id: localDataPlane, name: "Local", state: "Healthy"}}
 	long := s.born.AddDate(-1, 0, 0)
 	s.tiers = []*tier{
 		{id: "small-k8s", name: "Small", cores: 1, memoryGiB: 4, created: long},

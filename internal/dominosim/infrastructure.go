@@ -1,11 +1,14 @@
 package dominosim
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 func (c *call) listTiers() answer {
 	tiers := []obj{}
 	for _, t := range c.s.tiers {
-		if t.archived && c.query.Get("show_archived") != "true" {
+		if t.removed || t.archived && c.query.Get("show_archived") != "true" {
 			continue
 		}
 		tiers = append(tiers, t.dto(c.s.profile))
@@ -24,7 +27,7 @@ func (c *call) listTiers() answer {
 func (t *tier) dto(p profile) obj {
 	o := obj{
 		"id": t.id, "name": t.name, "centsPerMinute": 0.0, "creationTime": iso(t.created), "updateTime": iso(t.created),
-		"nodePool": "default", "dataPlaneId": localDataPlane, "metadata": obj{},
+		"nodePool": "default", "dataPlaneId": cmp.Or(t.plane, localDataPlane), "metadata": obj{},
 		"podCustomization": obj{
 			"additionalRequests": obj{}, "additionalLimits": obj{}, "additionalAnnotations": obj{}, "additionalLabels": obj{},
 			"hugepages": obj{}, "capabilities": []string{},
@@ -55,8 +58,8 @@ func (t *tier) overview() obj {
 	return obj{"id": t.id, "cores": t.cores, "memoryInGiB": t.memoryGiB, "isArchived": t.archived}
 }
 
-func dataPlane(p profile) obj {
-	status := obj{"state": "Healthy", "message": ""}
+func (d *plane) dto(p profile) obj {
+	status := obj{"state": d.state, "message": ""}
 	if p.release.atLeast(v5_9) {
 		status["requiresUpgrade"] = false
 	}
@@ -66,8 +69,8 @@ func dataPlane(p profile) obj {
 		status["version"] = p.version
 	}
 	o := obj{
-		"id": localDataPlane, "name": "Local", "namespace": "domino-compute", "isLocal": true, "configuration": obj{},
-		"status": status, "isHealthy": true, "isArchived": false, "isFileSyncDisabled": false,
+		"id": d.id, "name": d.name, "namespace": "domino-compute", "isLocal": d.id == localDataPlane, "configuration": obj{},
+		"status": status, "isHealthy": d.state == "Healthy", "isArchived": false, "isFileSyncDisabled": false,
 	}
 	if p.release.atLeast(v6_2) {
 		o["isLocked"] = false
@@ -75,7 +78,13 @@ func dataPlane(p profile) obj {
 	return o
 }
 
-func (c *call) listDataPlanes() answer { return ok([]obj{dataPlane(c.s.profile)}) }
+func (c *call) listDataPlanes() answer {
+	out := []obj{}
+	for _, d := range c.s.planes {
+		out = append(out, d.dto(c.s.profile))
+	}
+	return ok(out)
+}
 
 func (v *volume) dto(s *Sim) obj {
 	projects, infos := []string{}, []obj{}
@@ -86,9 +95,9 @@ func (v *volume) dto(s *Sim) obj {
 		}
 	}
 	o := obj{
-		"id": v.id, "name": v.name, "volumeType": "Nfs", "pvcName": v.name + "-pvc", "pvId": "pv-" + v.name, "mountPath": v.name,
-		"users": []string{}, "projects": projects, "readOnly": false, "isPublic": true, "isRegistered": !v.unregistered,
-		"status": "Bound", "dataPlanes": []obj{dataPlane(s.profile)},
+		"id": v.id, "name": v.name, "volumeType": "Nfs", "pvcName": v.claim(), "pvId": "pv-" + v.name, "mountPath": v.name,
+		"users": list(v.users), "projects": projects, "readOnly": false, "isPublic": !v.private, "isRegistered": !v.unregistered,
+		"status": "Bound", "dataPlanes": []obj{s.planes[0].dto(s.profile)},
 	}
 	if s.profile.release.atLeast(v5_9) { // 5.9 has it and 5.5 has not
 		o["projectsInfo"] = infos

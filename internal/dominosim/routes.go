@@ -41,8 +41,14 @@ var routes = []*route{
 	{method: "GET", path: "/v4/projects/{projectId}", rights: member, do: (*call).getProject},
 	{method: "GET", path: "/v4/admin/dashboardEntries", rights: administrator, operation: "ViewAdminDashboard", do: (*call).dashboardEntries},
 	{method: "GET", path: "/v4/hardwareTier", rights: member, do: (*call).listTiers},
+	{method: "GET", path: "/v4/hardwareTier/{hardwareTierId}", rights: member, do: (*call).getTier},
+	{method: "GET", path: "/v4/admin/user-management/users", rights: administrator, operation: "ViewUserList", from: v5_10, do: (*call).listAccounts},
+	{method: "GET", path: "/v4/admin/centralConfigSettings", rights: administrator, operation: "EditCentralConfig", from: v5_9, do: (*call).listSettings},
 	{method: "GET", path: "/v4/datamount/projects/{projectId}", rights: member, do: (*call).projectVolumes},
 	{method: "GET", path: "/v4/datamount/all", rights: member, do: (*call).allVolumes},
+	{method: "GET", path: "/v4/datamount/{datamountId}", rights: member, do: (*call).getVolume},
+	// A read, though a POST.
+	{method: "POST", path: "/v4/datamount/pvcs/names", rights: member, do: (*call).volumesByClaim},
 	{method: "GET", path: "/v4/dataplanes/dataplanes", rights: member, do: (*call).listDataPlanes},
 
 	{method: "GET", path: "/v4/modelProducts", rights: member, do: (*call).listApps},
@@ -97,6 +103,7 @@ var routes = []*route{
 
 	{method: "GET", path: "/v4/environments/self", rights: member, do: (*call).listEnvironments},
 	{method: "GET", path: "/v4/environments/{environmentId}", rights: member, do: (*call).getEnvironment},
+	{method: "GET", path: "/v4/environments/environmentRevision/{environmentRevisionId}", rights: member, from: v5_9, do: (*call).getRevisionDetails},
 	{method: "GET", path: "/v4/environments/{environmentId}/environmentRevision/{environmentRevisionId}", rights: member, from: v5_10, do: (*call).getRevision},
 	{method: "POST", path: "/v4/environments/{environmentId}/environmentRevision/{environmentRevisionId}/cancel", rights: member, from: v5_9, writes: true, do: (*call).cancelBuild},
 	{method: "POST", path: "/v4/environments/rebuildrevision", rights: member, from: v5_10, writes: true, do: (*call).rebuild},
@@ -182,7 +189,7 @@ func (c *call) wellFormedIDs() (answer, bool) {
 		return answer{}, true
 	}
 	for _, m := range parameters.FindAllStringSubmatch(c.route.path, -1) {
-		if v := c.r.PathValue(m[1]); strings.HasSuffix(m[1], "Id") && !id24.MatchString(v) {
+		if v := c.r.PathValue(m[1]); strings.HasSuffix(m[1], "Id") && m[1] != "hardwareTierId" && !id24.MatchString(v) { // tiers have free ones (§3)
 			msg := v + " is not a valid ID"
 			return answer{status: http.StatusBadRequest, message: msg, body: obj{"message": msg}}, false
 		}

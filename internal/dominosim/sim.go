@@ -43,6 +43,8 @@ type Sim struct {
 	environments []*environment
 	tiers        []*tier
 	volumes      []*volume
+	planes       []*plane // the local one first
+	settings     []setting
 	apps         objects[*app]
 	models       objects[*model]
 	versions     objects[*modelVersion]

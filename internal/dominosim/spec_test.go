@@ -181,6 +181,7 @@ func TestAgainstSpecifications(t *testing.T) {
 					Projects: 4, Apps: 10, Models: 6, Workspaces: 12, Schedules: 8,
 					Jobs: 6, FlowJobs: 1, Builds: 2, Classics: 2,
 				})
+				c.sim.Set("com.example.key", "value")
 				label := rt.method + " " + rt.path
 				declared, found := sp.find(rt)
 				if !c.sim.profile.has(rt) {
@@ -223,6 +224,9 @@ func TestAgainstSpecifications(t *testing.T) {
 					}
 					if content.Schema.Type == "array" && strings.Contains(rt.path, "ModelDeployment") {
 						v = []any{v} // an object, as recorded (api.md §9)
+					}
+					if all, isList := v.([]any); isList && strings.HasSuffix(rt.path, "/centralConfigSettings") {
+						v = all[0] // a list is to be expected (api.md §17)
 					}
 					sp.check(content.Schema, v, "", func(at, what string) {
 						if strings.Contains(at, ".jobTemplate") || strings.Contains(at, ".retryCount") {
@@ -323,6 +327,18 @@ func (c *client) paths(rt *route) []string {
 		for _, e := range c.sim.sessions {
 			add("{executionId}", e.Execution)
 		}
+	case strings.Contains(rt.path, "{hardwareTierId}"):
+		for _, t := range c.sim.tiers {
+			add("{hardwareTierId}", t.id)
+		}
+	case strings.Contains(rt.path, "{environmentRevisionId}"):
+		for _, e := range c.sim.environments {
+			add("{environmentId}", e.id, "{environmentRevisionId}", e.revision)
+		}
+	case strings.Contains(rt.path, "{datamountId}"):
+		for _, v := range c.sim.volumes {
+			add("{datamountId}", v.id)
+		}
 	case strings.Contains(rt.path, "{scheduledJobKey}"):
 		for _, d := range c.sim.schedules.order {
 			add("{projectId}", d.project.id, "{scheduledJobKey}", url.PathEscape(d.id))
@@ -347,6 +363,8 @@ func (c *client) bodyFor(rt *route) any {
 		return obj{"projectId": j.project.id, "jobId": j.id, "commitResults": true, "shouldUseOriginalInputCommit": true}
 	case rt.path == "/v4/environments/rebuildrevision":
 		return obj{"revisionId": c.sim.environments[3].revision}
+	case strings.HasSuffix(rt.path, "/pvcs/names"):
+		return obj{"pvcNames": []string{"nfs-landing-pvc", "nfs-retired-pvc"}}
 	case rt.method == "PUT":
 		return c.sim.Definition(c.sim.schedules.order[0].id)
 	case strings.HasPrefix(rt.path, "/api/projects/"):

@@ -10,6 +10,7 @@ import (
 type user struct {
 	id, name, first, last string
 	admin                 bool
+	deactivated           bool
 }
 
 func (u *user) full() string { return u.first + " " + u.last }
@@ -40,6 +41,7 @@ type environment struct {
 	number    int    // of that
 	revisions []*revision
 	archived  bool
+	removed   bool
 }
 
 type tier struct {
@@ -47,14 +49,23 @@ type tier struct {
 	cores     float64
 	memoryGiB float64
 	archived  bool
-	model     bool // for Model APIs; those and other tiers cannot be interchanged (docs-facts 1.7)
+	removed   bool
+	plane     string // empty: the local one
+	model     bool   // for Model APIs; those and other tiers cannot be interchanged (docs-facts 1.7)
 	created   time.Time
 }
 
 type volume struct {
 	id, name     string
 	unregistered bool
+	private      bool
+	users        []string // ids of those who may use it, if it is private
 }
+
+func (v *volume) claim() string { return v.name + "-pvc" }
+
+// A plane is a cluster that executions run on.
+type plane struct{ id, name, state string }
 
 type netAppVolume struct{ id, name string }
 

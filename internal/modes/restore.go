@@ -44,7 +44,7 @@ func Restore(ctx context.Context, e *Env) (*report.Result, error) {
 		return nil, err
 	}
 	if e.Config.DryRun {
-		return e.previewRestore(at, snap, window.Remaining(snap.Executions, last.Lines)), nil
+		return e.previewRestore(ctx, at, snap, window.Remaining(snap.Executions, last.Lines))
 	}
 	run, err := e.enter(ctx, at, window.ModeRestore)
 	if err != nil {
@@ -60,6 +60,9 @@ func (e *Env) bringBack(ctx context.Context, at *scene, run *window.Run, snap *s
 	defer done()
 	balance := run.Account(snap.Executions)
 	plan := converge.PlanStart(balance, e.policy(at, snap), run.ID(), settled)
+	if err := e.foresee(ctx, at, planned(plan)); err != nil {
+		return nil, e.finish(ctx, run, nil, err)
+	}
 	err := e.engine(at.client, run, "starting").Execute(ctx, plan)
 	if err == nil && slices.ContainsFunc(balance.ToStart(), (*window.Item).StartFailed) {
 		// A Domino that is lost is not the fault of what could not be started.
@@ -126,7 +129,7 @@ func (e *Env) restoreFrom(ctx context.Context, at *scene, id string) (*report.Re
 			return nil, err
 		}
 		if e.Config.DryRun {
-			return e.previewRestore(at, snap, window.Remaining(snap.Executions, at.last.Lines)), nil
+			return e.previewRestore(ctx, at, snap, window.Remaining(snap.Executions, at.last.Lines))
 		}
 		run, err := e.enter(ctx, at, window.ModeRestore)
 		if err != nil {
@@ -138,13 +141,13 @@ func (e *Env) restoreFrom(ctx context.Context, at *scene, id string) (*report.Re
 		Snapshot: snap.ID, SHA256: snap.Data.SHA256, Domino: snap.Domino.URL, Lease: e.Config.Lease, FromSnapshot: true,
 	}
 	if e.Config.DryRun || !e.Config.Yes {
-		res := e.previewRestore(at, snap, window.Remaining(snap.Executions, []window.Line{{Event: window.Open, Window: &pinned}}))
-		if !e.Config.DryRun {
+		res, err := e.previewRestore(ctx, at, snap, window.Remaining(snap.Executions, []window.Line{{Event: window.Open, Window: &pinned}}))
+		if err == nil && !e.Config.DryRun {
 			res.Code = 4
 			res.Message = fmt.Sprintf("Refused: no maintenance stopped the %s above; their owners may have.", plural(len(res.Executions), "execution"))
 			res.Next = fmt.Sprintf("dmm restore --from-snapshot %s --yes, to start those of them that do not run", snap.ID)
 		}
-		return res, nil
+		return res, err
 	}
 	run, err := window.OpenNext(ctx, at.store, at.last, pinned, e.holder(window.ModeRestore))
 	if err != nil {
@@ -155,18 +158,19 @@ func (e *Env) restoreFrom(ctx context.Context, at *scene, id string) (*report.Re
 }
 
 // previewRestore prints the plan that a real run would execute.
-func (e *Env) previewRestore(at *scene, snap *snapshot.Snapshot, balance *window.Balance) *report.Result {
+func (e *Env) previewRestore(ctx context.Context, at *scene, snap *snapshot.Snapshot, balance *window.Balance) (*report.Result, error) {
 	plan := converge.PlanStart(balance, e.policy(at, snap), "", time.Now().Add(e.Config.Settle))
 	preview(at.res, balance, plan)
-	identity(at.res, balance)
+	if err := e.foresee(ctx, at, planned(plan)); err != nil {
+		return nil, err
+	}
 	at.res.Message = fmt.Sprintf("Dry run, nothing was touched: restore has %s to bring back and would leave %d alone.", plural(len(plan.Steps), "execution"), len(plan.Left))
 	at.res.Next = "dmm restore"
-	return at.res
+	return at.res, nil
 }
 
 func concludeRestore(res *report.Result, b *window.Balance, f execution.Filter) {
 	res.Starting(b, f)
-	identity(res, b)
 	sum := res.Sum()
 	switch {
 	case b.Phase == window.PhaseClosed && sum.Left > 0:

@@ -60,6 +60,9 @@ func Shutdown(ctx context.Context, e *Env) (*report.Result, error) {
 	if e.Config.DryRun {
 		return e.previewShutdown(ctx, at, snap)
 	}
+	if err := e.foresee(ctx, at, e.toCome(snap.Executions)); err != nil {
+		return nil, err
+	}
 	run, err := e.enterShutdown(ctx, at, snap)
 	if err != nil {
 		return nil, err
@@ -328,21 +331,6 @@ func concludeShutdown(res *report.Result, run *window.Run, b *window.Balance, f 
 		res.Message = fmt.Sprintf("Shutdown is done: %s down.", plural(sum.Total, "execution"))
 		res.Next = "upgrade Domino, then dmm restore"
 	}
-	identity(res, b)
-}
-
-// identity names whose apps will come back as somebody else: Domino starts an app as
-// whoever calls (api.md §8, inferred from the publisher's meaning).
-func identity(res *report.Result, b *window.Balance) {
-	others := 0
-	for _, it := range b.Items() {
-		if it.Kind == execution.App && it.Wanted() && it.Owner != "" && it.Owner != res.As {
-			others++
-		}
-	}
-	if others > 0 {
-		res.Note(fmt.Sprintf("%s published by others will run as %s after the restore, with that user's rights", plural(others, "app"), res.As))
-	}
 }
 
 // previewShutdown prints the plan that a real run would execute.
@@ -363,8 +351,11 @@ func (e *Env) previewShutdown(ctx context.Context, at *scene, snap *snapshot.Sna
 	for _, x := range found.running {
 		balance.Apply(window.SupplementOf(x))
 	}
-	preview(res, balance, converge.PlanStop(balance, filter, "", time.Now().Add(e.Config.Settle)))
-	identity(res, balance)
+	plan := converge.PlanStop(balance, filter, "", time.Now().Add(e.Config.Settle))
+	preview(res, balance, plan)
+	if err := e.foresee(ctx, at, planned(plan)); err != nil {
+		return nil, err
+	}
 	res.Message = fmt.Sprintf("Dry run, nothing was touched: shutdown would stop %s.", plural(len(res.Executions), "execution"))
 	res.Next = "dmm shutdown"
 	return res, nil

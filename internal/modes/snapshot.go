@@ -60,7 +60,11 @@ func Snapshot(ctx context.Context, e *Env) (*report.Result, error) {
 		return nil, err
 	}
 	snapshot.Sort(listing.Executions)
-	m.Problems = append(m.Problems, listing.Problems...)
+	var problems []execution.Problem
+	if m.Findings, problems, err = e.preflight(ctx, at, drivers, running(listing.Executions)); err != nil {
+		return nil, err
+	}
+	m.Problems = append(append(m.Problems, listing.Problems...), problems...)
 	m.Complete = listing.Complete()
 	m.To = time.Now().UTC()
 	if e.Config.DryRun {
@@ -142,6 +146,7 @@ func describe(res *report.Result, m snapshot.Manifest, executions []execution.Ex
 
 // contents fills in what a snapshot saw, and what it could not.
 func contents(res *report.Result, m snapshot.Manifest, executions []execution.Execution) {
+	res.Findings = m.Findings
 	for _, k := range execution.Kinds() {
 		c := report.KindCount{Kind: k}
 		for state, n := range m.Counts[k] {

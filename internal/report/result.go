@@ -36,7 +36,9 @@ type Result struct {
 	Projects   []Group     `json:"projects,omitempty"` // show, those with most running first
 	Owners     []Group     `json:"owners,omitempty"`
 	Notes      []string    `json:"notes,omitempty"`
-	LastQuiet  time.Time   `json:"lastQuiet,omitzero"`
+	// Findings are what keeps executions from coming back as they were, or changes how they do.
+	Findings  []execution.Finding `json:"findings,omitempty"`
+	LastQuiet time.Time           `json:"lastQuiet,omitzero"`
 
 	// Message is the last line: what has happened, in one sentence.
 	Message string `json:"message"`

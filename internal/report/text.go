@@ -36,6 +36,7 @@ func (r *Result) WriteText(w io.Writer) error {
 	for _, h := range headings {
 		r.list(&b, h.outcome, h.text)
 	}
+	r.findings(&b)
 	if len(r.Notes) > 0 {
 		b.WriteString("\nTo know:\n")
 		for _, n := range r.Notes {
@@ -131,6 +132,32 @@ func (r *Result) list(b *strings.Builder, outcome, heading string) {
 	}
 	if n > maxPerHeading {
 		fmt.Fprintf(b, "  ... and %d more; --output json lists all\n", n-maxPerHeading)
+	}
+}
+
+// maxPerFinding keeps a finding readable; the JSON has every execution.
+const maxPerFinding = 10
+
+func (r *Result) findings(b *strings.Builder) {
+	if len(r.Findings) > 0 {
+		b.WriteString("\nBefore the restore:\n")
+	}
+	for _, f := range r.Findings {
+		fmt.Fprintf(b, "  %-7s %s\n", f.Severity, oneLine(f.Message))
+		if f.Remedy != "" {
+			b.WriteString("          to do: " + oneLine(f.Remedy) + "\n")
+		}
+		for i, e := range f.Executions {
+			if i == maxPerFinding {
+				fmt.Fprintf(b, "            ... and %d more; --output json lists all\n", len(f.Executions)-i)
+				break
+			}
+			b.WriteString("          - " + oneLine(e.String()))
+			if e.Owner != "" {
+				b.WriteString(" of " + oneLine(e.Owner))
+			}
+			b.WriteString("\n")
+		}
 	}
 }
 

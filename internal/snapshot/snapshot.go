@@ -70,6 +70,8 @@ type Manifest struct {
 	Unaccounted []execution.Sighting `json:"unaccounted,omitempty"`
 	// WithoutDriver counts by workload what runs in Domino and dmm does not handle.
 	WithoutDriver map[string]int `json:"withoutDriver,omitempty"`
+	// Findings are what would keep executions from coming back as they were, at that time.
+	Findings []execution.Finding `json:"findings,omitempty"`
 
 	Data Data `json:"data"`
 }

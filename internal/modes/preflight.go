@@ -1,0 +1,70 @@
+package modes
+
+import (
+	"context"
+	"time"
+
+	"github.com/domino-maintenance-mode/dmm/internal/converge"
+	"github.com/domino-maintenance-mode/dmm/internal/execution"
+)
+
+// preflight asks what would keep executions from coming back. Its findings are warnings: none of them ends a mode.
+func (e *Env) preflight(ctx context.Context, at *scene, d *execution.Drivers, executions []execution.Execution) ([]execution.Finding, []execution.Problem, error) {
+	findings, problems := d.Preflight(ctx, execution.Outlook{
+		Caller:     at.domino.Principal,
+		Until:      time.Now().Add(e.Config.WaitReady + e.Config.Settle + e.Config.GracePeriod),
+		Workspaces: e.Config.RestoreWorkspaces,
+	}, executions)
+	if ctx.Err() != nil {
+		return nil, nil, context.Cause(ctx)
+	}
+	return findings, problems, nil
+}
+
+// foresee puts into the result, and into the log before anything is touched, what would keep executions from coming back.
+func (e *Env) foresee(ctx context.Context, at *scene, executions []execution.Execution) error {
+	findings, problems, err := e.preflight(ctx, at, execution.NewDrivers(at.client), executions)
+	if err != nil {
+		return err
+	}
+	at.res.Findings = findings
+	for _, f := range findings {
+		e.Log.Warn("preflight", "severity", f.Severity, "code", f.Code, "finding", f.String())
+	}
+	for _, p := range problems {
+		at.res.Note(p.String())
+	}
+	return nil
+}
+
+// running are the executions that count as running.
+func running(executions []execution.Execution) []execution.Execution {
+	var up []execution.Execution
+	for _, x := range executions {
+		if x.State.Up() {
+			up = append(up, x)
+		}
+	}
+	return up
+}
+
+// toCome are those of a snapshot that a shutdown with these filters has to do with.
+func (e *Env) toCome(executions []execution.Execution) []execution.Execution {
+	f := e.filter()
+	var all []execution.Execution
+	for _, x := range running(executions) {
+		if f.Match(x) {
+			all = append(all, x)
+		}
+	}
+	return all
+}
+
+// planned are the executions of a plan's steps.
+func planned(p converge.Plan) []execution.Execution {
+	var all []execution.Execution
+	for _, s := range p.Steps {
+		all = append(all, s.Item.Execution)
+	}
+	return all
+}
