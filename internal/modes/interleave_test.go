@@ -325,8 +325,8 @@ func TestTwoRunsInEveryOrder(t *testing.T) {
 				f := &referee{}
 				one, two := newRival("the first", f, s, 2*seed), newRival("the second", f, s, 2*seed+1)
 				one.long, two.long = 1+rng.IntN(30), 1+rng.IntN(10)
-				if rng.IntN(4) > 0 {
-					one.freezeAt, one.freezeFor = 12+rng.IntN(80), lease/2+time.Duration(rng.Int64N(int64(4*lease)))
+				if rng.IntN(20) > 0 {
+					one.freezeAt, one.freezeFor = 12+rng.IntN(60), lease/2+time.Duration(rng.Int64N(int64(4*lease)))
 				}
 				env := fmt.Sprintf("DMM_LOCK_WAIT=%ds", []int{1, 900, 900}[rng.IntN(3)])
 				later := time.Duration(rng.Int64N(int64([]time.Duration{time.Second, 10 * time.Second, time.Minute}[rng.IntN(3)])))
