@@ -72,7 +72,7 @@ func (e *Engine) Execute(ctx context.Context, p Plan) error {
 	}
 	x.open, x.phases[ready] = len(x.tasks), len(x.tasks)
 	for _, t := range x.tasks {
-		if t.item.Kind != execution.ModelAPI {
+		if !t.item.Kind.Serving() {
 			x.others++
 		}
 	}
@@ -87,7 +87,7 @@ type step struct {
 	goal   window.Goal
 	tasks  []*task // in the plan's order
 	open   int     // tasks without outcome
-	others int     // those of them that are not model APIs
+	others int     // those of them that do not serve production
 	phases [settled + 1]int
 
 	messages chan func()
@@ -198,7 +198,7 @@ func (x *step) dispatch(ctx context.Context) {
 		if room <= 0 || slots <= 0 {
 			return
 		}
-		if t.phase != ready || t.notBefore.After(now) || barrier && t.item.Kind == execution.ModelAPI {
+		if t.phase != ready || t.notBefore.After(now) || barrier && t.item.Kind.Serving() {
 			continue
 		}
 		room--
@@ -207,7 +207,7 @@ func (x *step) dispatch(ctx context.Context) {
 	}
 }
 
-// barrier holds model APIs back at shutdown while anything else is not settled.
+// barrier holds what serves production back at shutdown while anything else is not settled.
 func (x *step) barrier() bool { return x.goal == window.Stop && x.others > 0 }
 
 // move takes a task to another phase.
@@ -481,7 +481,7 @@ func (x *step) settle(t *task, event window.Event, why string) {
 	}
 	x.move(t, settled)
 	x.open--
-	if t.item.Kind != execution.ModelAPI {
+	if !t.item.Kind.Serving() {
 		x.others--
 	}
 	x.progressed = true

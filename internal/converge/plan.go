@@ -35,11 +35,15 @@ type Leaving struct {
 	Reason string       `json:"reason"`
 }
 
-// stopOrder is the order of sending at shutdown. Model APIs serve production: they go
-// last, once the others are settled, and come back first.
-var stopOrder = []execution.Kind{execution.ScheduledJob, execution.Workspace, execution.App, execution.ModelAPI}
+// stopOrder is the order of sending at shutdown. What serves production goes last, once
+// the others are settled, and comes back first.
+var stopOrder = []execution.Kind{
+	execution.ScheduledJob, execution.Workspace, execution.App, execution.ModelAPI, execution.Endpoint, execution.ExternalDeployment,
+}
 
-var startOrder = []execution.Kind{execution.ModelAPI, execution.App, execution.Workspace, execution.ScheduledJob}
+var startOrder = []execution.Kind{
+	execution.ModelAPI, execution.Endpoint, execution.ExternalDeployment, execution.App, execution.Workspace, execution.ScheduledJob,
+}
 
 // PlanStop plans a shutdown. run is the run that will execute it: what failed in it is
 // not tried again. What is in doubt is left alone until settled.

@@ -64,8 +64,11 @@ type core struct {
 type route int
 
 const (
-	routeModelServing route = iota // /api/modelServing/v1/modelApis/{id}/versions
-	routeModelPages                // /models/{id}/versions/json
+	routeModelServing     route = iota // /api/modelServing/v1/modelApis/{id}/versions
+	routeModelPages                    // /models/{id}/versions/json
+	routeModelList                     // /v4/modelManager/ui/models
+	routeEndpoints                     // /api/gen-ai/beta
+	routeModelDeployments              // /api/modelServing/v1/modelDeployments
 )
 
 // New makes a client that may read. It sends nothing.

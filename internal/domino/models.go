@@ -57,11 +57,15 @@ func (w modelWire) value() (Model, error) {
 // Models lists the model APIs of all projects that the caller may see (op getModelsForUI).
 //
 // That the route works without a project is by its specification alone, and so is that its pages count from one. If
-// the first answer shows that they count from zero, they are read so.
+// the first answer shows that they count from zero, they are read so. A release that has no such route is a KindNoRoute,
+// and asked only once.
 func (c *Client) Models(ctx context.Context) ([]Model, []RowError, error) {
 	const size = 100
 	firstPage := 1
-	return paged(ctx, c, pages[modelWire, Model]{
+	if err := c.missing(routeModelList, newRequest("/v4/modelManager/ui/models")); err != nil {
+		return nil, nil, err
+	}
+	list, rows, err := paged(ctx, c, pages[modelWire, Model]{
 		what: "model", field: "models", value: modelWire.value, id: func(m Model) string { return m.ID },
 		request: func(page, _ int) request {
 			r := newRequest("/v4/modelManager/ui/models")
@@ -81,6 +85,7 @@ func (c *Client) Models(ctx context.Context) ([]Model, []RowError, error) {
 			return false
 		},
 	})
+	return list, rows, c.confirmMissing(ctx, routeModelList, err)
 }
 
 // ProjectModels lists the model APIs of one project (op getModelsByProject).

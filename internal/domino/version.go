@@ -51,6 +51,8 @@ type Dialect struct {
 	BetaApps     bool // /api/apps/beta (api.md §8b)
 
 	ModelServing   bool // /api/modelServing/v1 (api.md §9b)
+	Endpoints      bool // /api/gen-ai/beta (api.md §9c)
+	Deployments    bool // /api/modelServing/v1/modelDeployments (api.md §9c)
 	ModelDataPlane bool // models tell the data plane of their active version (api.md §9, modelmanager.Model)
 
 	SessionMountIDs bool // mounts of a workspace session carry ids (api.md §10, workspace.DataMountSpecificationDto)
@@ -94,6 +96,7 @@ var dialects = func() []Dialect {
 	})
 	next("6.0", 6, 0, func(d *Dialect) {
 		d.PagedExecutions = true // <=5.11 bare array, 6.0+ object (§13, op getCurrentExecutions)
+		d.Deployments = true     // spec 6.0->6.3 (§9c, op getModelDeployments)
 	})
 	next("6.1", 6, 1, func(d *Dialect) {
 		d.StartCommit = true   // commitId?, mainRepoGitRef?@6.1+ (§8, nucleus.StartParams)
@@ -105,6 +108,7 @@ var dialects = func() []Dialect {
 	})
 	next("6.2", 6, 2, func(d *Dialect) {
 		d.StartBundle = true // bundleId?@6.2+ (§8, nucleus.StartParams)
+		d.Endpoints = true   // spec 6.2->6.2, and the 6.3 copy is a trimmed one (§0, §9c, op getEndpoints)
 	})
 	next("6.3", 6, 3, func(d *Dialect) {
 		d.ArchivedFlag = true // includeArchived?@6.3+ (§6, op getDashboardEntries)

@@ -49,6 +49,8 @@ type Config struct {
 	FlowJobs        int     `json:"flowJobs"`        // running jobs that are tasks of one flow
 	Builds          int     `json:"builds"`          // environments whose latest revision is being built
 	Classics        int     `json:"classics"`        // running classic workspaces
+	Endpoints       int     `json:"endpoints"`       // GenAI, each with one to three versions; 6.2+
+	Deployments     int     `json:"deployments"`     // of models outside of Domino; 6.0+
 	StoppedFraction float64 `json:"stoppedFraction"` // of each kind, stopped or paused from the beginning
 
 	// Awkward behaviour. Nil is the default in brackets; Plain turns the default of all of them to what is
@@ -180,7 +182,8 @@ func (c Config) Validate() error {
 	}{
 		{"capacity", c.Capacity}, {"startCapacity", c.StartCapacity}, {"tierCapacity", c.TierCapacity},
 		{"projects", c.Projects}, {"apps", c.Apps}, {"models", c.Models}, {"workspaces", c.Workspaces},
-		{"schedules", c.Schedules}, {"jobs", c.Jobs}, {"flowJobs", c.FlowJobs}, {"builds", c.Builds}, {"classics", c.Classics}, {"unreachableModels", c.UnreachableModels},
+		{"schedules", c.Schedules}, {"jobs", c.Jobs}, {"flowJobs", c.FlowJobs}, {"builds", c.Builds}, {"classics", c.Classics},
+		{"endpoints", c.Endpoints}, {"deployments", c.Deployments}, {"unreachableModels", c.UnreachableModels},
 	} {
 		if n.value < 0 {
 			errs = append(errs, fmt.Errorf("%s %d: want no less than 0", n.key, n.value))
@@ -205,7 +208,7 @@ func (c Config) withDefaults() Config {
 	if c.APIKey == "" && c.Token == "" {
 		c.APIKey = DefaultAPIKey
 	}
-	if c.Projects+c.Apps+c.Models+c.Workspaces+c.Schedules+c.Jobs+c.FlowJobs+c.Builds+c.Classics == 0 {
+	if c.Projects+c.Apps+c.Models+c.Workspaces+c.Schedules+c.Jobs+c.FlowJobs+c.Builds+c.Classics+c.Endpoints+c.Deployments == 0 {
 		c.Projects, c.Apps, c.Models, c.Workspaces, c.Schedules = 6, 8, 5, 9, 6
 	}
 	if c.Projects == 0 {

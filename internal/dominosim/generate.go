@@ -19,6 +19,7 @@ var (
 	appNames      = []string{"dashboard", "explorer", "scorecard", "what-if", "monitor", "report-viewer"}
 	modelNames    = []string{"scorer", "ranker", "classifier", "forecaster", "embedder"}
 	workNames     = []string{"Notebook", "RStudio session", "VSCode", "GPU tuning", "Data prep"}
+	endpointNames = []string{"chat-assistant", "summariser", "code-helper"}
 	scheduleNames = []string{"Nightly refresh", "Weekly retrain", "Monthly report", "Hourly ingest", "Drift check"}
 )
 
@@ -67,6 +68,16 @@ func (s *Sim) generate() {
 	}
 	if *s.cfg.InvisibleProject {
 		s.makeInvisible()
+	}
+	if s.profile.release.atLeast(v6_2) {
+		for i := range s.cfg.Endpoints {
+			s.makeEndpoint(i)
+		}
+	}
+	if s.profile.release.atLeast(v6_0) {
+		for i := range s.cfg.Deployments {
+			s.makeDeployment(i)
+		}
 	}
 }
 
@@ -158,7 +169,7 @@ func (s *Sim) variedStart(a *app) startParams {
 	if s.profile.netApp && n%4 == 1 {
 		p.netApp = []string{a.project.netApp[0].id}
 	}
-	if s.profile.bundles && n%5 == 2 {
+	if s.profile.bundles && a.beta && n%5 == 2 { // a bundle belongs to an app's version, which classic apps lack (§8b)
 		p.bundle = s.newID()
 	}
 	return p

@@ -48,6 +48,7 @@ func (r release) atLeast(o release) bool {
 }
 
 var (
+	v5_5  = release{5, 5}
 	v5_7  = release{5, 7}
 	v5_9  = release{5, 9}
 	v5_10 = release{5, 10}

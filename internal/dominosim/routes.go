@@ -61,7 +61,8 @@ var routes = []*route{
 	{method: "GET", path: "/api/apps/beta/apps/{appId}", rights: member, from: v6_1, do: (*call).getBetaApp},
 
 	{method: "GET", path: "/v4/modelManager/getModels", rights: member, do: (*call).projectModels},
-	{method: "GET", path: "/v4/modelManager/ui/models", rights: member, do: (*call).modelsForUI},
+	// What no client of 4.x is known to have called is not there in 4.4, so that the older ways are walked. NOT EVIDENCED.
+	{method: "GET", path: "/v4/modelManager/ui/models", from: v5_5, rights: member, do: (*call).modelsForUI},
 	// Routes of the web UI, in no specification; api.md §9.
 	{method: "GET", path: "/models/{modelId}/versions/json", rights: member, do: (*call).uiVersions},
 	{method: "GET", path: "/models/{modelId}/versions/{modelVersionId}/json", rights: member, do: (*call).uiVersion},
@@ -73,6 +74,17 @@ var routes = []*route{
 	{method: "GET", path: "/api/modelServing/v1/modelApis/{modelApiId}", rights: member, from: v5_11, do: (*call).getModelAPI},
 	{method: "GET", path: "/api/modelServing/v1/modelApis/{modelApiId}/versions", rights: member, from: v5_11, do: (*call).listModelAPIVersions},
 	{method: "GET", path: "/api/modelServing/v1/modelApis/{modelApiId}/versions/{modelApiVersionId}", rights: member, from: v5_11, do: (*call).getModelAPIVersion},
+
+	// The copy of the 6.3 specification is a trimmed one, which has no endpoints (api.md §0, §9c).
+	{method: "GET", path: "/api/gen-ai/beta/endpoints", rights: member, from: v6_2, do: (*call).listEndpoints},
+	{method: "GET", path: "/api/gen-ai/beta/endpoints/{endpointId}/versions", rights: member, from: v6_2, do: (*call).listEndpointVersions},
+	{method: "GET", path: "/api/gen-ai/beta/endpoints/{endpointId}/versions/{versionNumber}", rights: member, from: v6_2, do: (*call).getEndpointVersion},
+	{method: "POST", path: "/api/gen-ai/beta/endpoints/{endpointId}/versions/{versionNumber}/start", rights: member, from: v6_2, writes: true, do: (*call).startEndpoint},
+	{method: "POST", path: "/api/gen-ai/beta/endpoints/{endpointId}/versions/{versionNumber}/stop", rights: member, from: v6_2, writes: true, do: (*call).stopEndpoint},
+	{method: "GET", path: "/api/modelServing/v1/modelDeployments", rights: member, from: v6_0, do: (*call).listDeployments},
+	{method: "GET", path: "/api/modelServing/v1/modelDeployments/{modelDeploymentId}", rights: member, from: v6_0, do: (*call).getDeployment},
+	{method: "POST", path: "/api/modelServing/v1/modelDeployments/{modelDeploymentId}/start", rights: member, from: v6_0, writes: true, do: (*call).startDeployment},
+	{method: "POST", path: "/api/modelServing/v1/modelDeployments/{modelDeploymentId}/stop", rights: member, from: v6_0, writes: true, do: (*call).stopDeployment},
 
 	{method: "GET", path: "/v4/workspace/adminDashboardRowData", rights: administrator, operation: "ViewAdminDashboard", do: (*call).workspaceRows},
 	{method: "GET", path: "/v4/workspace/adminDashboardSummary", rights: administrator, operation: "ViewAdminDashboard", do: (*call).workspaceSummary},
@@ -108,7 +120,7 @@ var routes = []*route{
 	{method: "POST", path: "/v4/environments/{environmentId}/environmentRevision/{environmentRevisionId}/cancel", rights: member, from: v5_9, writes: true, do: (*call).cancelBuild},
 	{method: "POST", path: "/v4/environments/rebuildrevision", rights: member, from: v5_10, writes: true, do: (*call).rebuild},
 
-	{method: "GET", path: "/v4/admin/executions", rights: administrator, operation: "ViewExecutors", do: (*call).listExecutions},
+	{method: "GET", path: "/v4/admin/executions", from: v5_5, rights: administrator, operation: "ViewExecutors", do: (*call).listExecutions},
 }
 
 // ServeHTTP makes a route an http.Handler so that a ServeMux finds it and fills in the path values; it does

@@ -14,9 +14,11 @@ const (
 	KindModelAPI     = "ModelAPI" // the id is the version's
 	KindWorkspace    = "Workspace"
 	KindScheduledJob = "ScheduledJob"
-	KindLauncher     = "Launcher" // modelProducts that are not apps
-	KindJob          = "Job"      // the id is that of the first job of those that re-run each other
-	KindBuild        = "Build"    // the id is the environment revision's
+	KindLauncher     = "Launcher"           // modelProducts that are not apps
+	KindJob          = "Job"                // the id is that of the first job of those that re-run each other
+	KindBuild        = "Build"              // the id is the environment revision's
+	KindEndpoint     = "Endpoint"           // the id is "endpoint/number"
+	KindDeployment   = "ExternalDeployment" // a model outside of Domino
 )
 
 // A Sim is one simulated deployment. It is safe for concurrent use.
@@ -53,6 +55,8 @@ type Sim struct {
 	jobs         objects[*job]
 	classics     objects[*classic]
 	revisions    objects[*revision]
+	endpoints    objects[*genAIEndpoint]
+	serving      objects[*served]
 	sessions     map[string]*session
 	instances    map[string]*run // app instances by id
 	live         []*run          // runs that may not be over yet, for admin/executions

@@ -35,6 +35,11 @@ func (s *Sim) running(t time.Time) map[Key]Run {
 			out[Key{KindBuild, r.id}] = r.run(t)
 		}
 	}
+	for _, v := range s.serving.order {
+		if v.goesOn(t) {
+			out[Key{v.kind, v.id}] = v.lastRun
+		}
+	}
 	for _, d := range s.schedules.order {
 		if !d.paused(t) {
 			out[Key{KindScheduledJob, d.id}] = d.run(d.definition.since(t), d.project.owner.name)
@@ -70,6 +75,11 @@ func (s *Sim) moving(t time.Time) []Key {
 			out = append(out, j.Key)
 		}
 	}
+	for _, v := range s.serving.order {
+		if w, is := v.words(), v.state.at(t); is == w[0] || is == w[2] {
+			out = append(out, Key{v.kind, v.id})
+		}
+	}
 	return out
 }
 
@@ -82,6 +92,10 @@ func (s *Sim) word(k Key, t time.Time) string {
 	case KindModelAPI:
 		if v := s.versions.byID[k.ID]; v != nil {
 			return v.state.at(t).name
+		}
+	case KindEndpoint, KindDeployment:
+		if v := s.serving.byID[k.ID]; v != nil {
+			return v.state.at(t)
 		}
 	case KindWorkspace:
 		if w := s.workspaces.byID[k.ID]; w != nil {
@@ -147,6 +161,12 @@ func (s *Sim) Objects(kind string) []Object {
 			for _, v := range s.versions.order {
 				o := add(v.id, v.model.name, v.model.project, v.creator.name)
 				o.ModelID, o.Number, o.Active = v.model.id, v.number, v.model.active == v
+			}
+		case KindEndpoint, KindDeployment:
+			for _, v := range s.serving.order {
+				if v.kind == kind {
+					add(v.id, v.name, v.project, v.creator.name)
+				}
 			}
 		case KindWorkspace:
 			for _, w := range s.workspaces.order {

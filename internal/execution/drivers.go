@@ -25,10 +25,12 @@ type Drivers struct {
 func NewDrivers(c *domino.Client) *Drivers {
 	p := &projects{client: c}
 	return &Drivers{client: c, projects: p, byKind: map[Kind]Driver{
-		App:          &apps{client: c, projects: p},
-		ModelAPI:     &models{client: c, projects: p},
-		Workspace:    &workspaces{client: c, projects: p},
-		ScheduledJob: &schedules{client: c, projects: p},
+		App:                &apps{client: c, projects: p},
+		ModelAPI:           &models{client: c, projects: p},
+		Endpoint:           &endpoints{client: c, projects: p},
+		ExternalDeployment: &deployments{client: c, projects: p},
+		Workspace:          &workspaces{client: c, projects: p},
+		ScheduledJob:       &schedules{client: c, projects: p},
 	}}
 }
 

@@ -21,7 +21,7 @@ import (
 // versions that run and are not active, rows without optional fields.
 func TestTheInventoryIsWhatRuns(t *testing.T) {
 	eachProfile(t, func(t *testing.T, profile string) {
-		s := newSite(t, dominosim.Config{Profile: profile, StoppedFraction: 0.3, Workspaces: 120, Apps: 12, Models: 8, Schedules: 12, Projects: 6})
+		s := newSite(t, dominosim.Config{Profile: profile, StoppedFraction: 0.3, Workspaces: 120, Apps: 12, Models: 8, Schedules: 12, Projects: 6, Endpoints: 4, Deployments: 30})
 		listed := s.list()
 		wantComplete(t, listed)
 
@@ -47,7 +47,7 @@ func TestTheInventoryIsWhatRuns(t *testing.T) {
 // What people and filters know an execution by.
 func TestTheInventoryNamesThings(t *testing.T) {
 	eachProfile(t, func(t *testing.T, profile string) {
-		s := newSite(t, dominosim.Config{Profile: profile})
+		s := newSite(t, dominosim.Config{Profile: profile, Projects: 3, Apps: 3, Models: 3, Workspaces: 3, Schedules: 3, Endpoints: 3, Deployments: 2})
 		type names struct{ Kind, ID, Name, Project, ProjectID string }
 		var want, got []names
 		for _, k := range execution.Kinds() {
@@ -72,17 +72,19 @@ func TestTheInventoryNamesThings(t *testing.T) {
 func routesOf(s *site) map[execution.Kind]dominosim.Fault {
 	projectOf := func(kind string) string { return s.running(kind, nil).ProjectID }
 	return map[execution.Kind]dominosim.Fault{
-		execution.App:          {Path: "/v4/modelProducts"},
-		execution.ModelAPI:     {Path: "/v4/modelManager/ui/models"},
-		execution.Workspace:    {Path: "/v4/workspace/adminDashboardRowData"},
-		execution.ScheduledJob: {Path: "/v4/projects/{projectId}/scheduledjobs", Object: projectOf(dominosim.KindScheduledJob)},
+		execution.App:                {Path: "/v4/modelProducts"},
+		execution.ModelAPI:           {Path: "/v4/modelManager/ui/models"},
+		execution.Endpoint:           {Path: "/api/gen-ai/beta/endpoints"},
+		execution.ExternalDeployment: {Path: "/api/modelServing/v1/modelDeployments"},
+		execution.Workspace:          {Path: "/v4/workspace/adminDashboardRowData"},
+		execution.ScheduledJob:       {Path: "/v4/projects/{projectId}/scheduledjobs", Object: projectOf(dominosim.KindScheduledJob)},
 	}
 }
 
 func TestAKindThatCannotBeListedTakesNothingFromTheOthers(t *testing.T) {
 	for _, kind := range execution.Kinds() {
 		inTime(t, string(kind), func(t *testing.T) {
-			s := newSite(t, dominosim.Config{})
+			s := newSite(t, dominosim.Config{Profile: "6.2", Projects: 3, Apps: 3, Models: 3, Workspaces: 3, Schedules: 3, Endpoints: 3, Deployments: 2})
 			before := s.list()
 			fault := routesOf(s)[kind]
 			fault.Kind, fault.Status, fault.Times = dominosim.FaultStatus, 503, -1
@@ -138,7 +140,7 @@ func TestARowThatDoesNotParseCostsThatRow(t *testing.T) {
 // A list that is broken off looks like a short one. It is not.
 func TestAListInAContextThatHasEndedIsNotComplete(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSite(t, dominosim.Config{})
+		s := newSite(t, dominosim.Config{Profile: "6.2"})
 		s.list() // projects are known by now
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
@@ -353,8 +355,8 @@ func TestOf(t *testing.T) {
 			t.Errorf("Of(%s) = nil, want a driver", k)
 		}
 	}
-	if got := d.Of("Endpoint"); got != nil {
-		t.Errorf("Of(Endpoint) = %v, want none", got)
+	if got := d.Of("Spaceship"); got != nil {
+		t.Errorf("Of(Spaceship) = %v, want none", got)
 	}
 }
 

@@ -24,20 +24,31 @@ type Kind string
 
 // The kinds.
 const (
-	App          Kind = "App"
-	ModelAPI     Kind = "ModelAPI"
-	Workspace    Kind = "Workspace"
-	ScheduledJob Kind = "ScheduledJob"
-	Job          Kind = "Job"   // one run of a command
-	Build        Kind = "Build" // of an environment's revision
+	App                Kind = "App"
+	ModelAPI           Kind = "ModelAPI"
+	Endpoint           Kind = "Endpoint"           // one version of a GenAI endpoint, 6.2 and later
+	ExternalDeployment Kind = "ExternalDeployment" // a model deployed outside of Domino, 6.0 and later
+	Workspace          Kind = "Workspace"
+	ScheduledJob       Kind = "ScheduledJob"
+	Job                Kind = "Job"   // one run of a command
+	Build              Kind = "Build" // of an environment's revision
 )
 
 // Kinds lists every kind that has a driver, in the order in which people read them.
-func Kinds() []Kind { return []Kind{App, ModelAPI, Workspace, ScheduledJob} }
+func Kinds() []Kind {
+	return []Kind{App, ModelAPI, Endpoint, ExternalDeployment, Workspace, ScheduledJob}
+}
+
+// Serving reports whether executions of the kind answer production's requests: they go
+// last, when all else is down, and come back first.
+func (k Kind) Serving() bool { return k == ModelAPI || k == Endpoint || k == ExternalDeployment }
 
 // Plural names n executions of the kind, for people: "1 app", "3 model API versions".
 func (k Kind) Plural(n int) string {
-	word := map[Kind]string{App: "app", ModelAPI: "model API version", Workspace: "workspace", ScheduledJob: "schedule"}[k]
+	word := map[Kind]string{
+		App: "app", ModelAPI: "model API version", Endpoint: "GenAI endpoint version", ExternalDeployment: "external deployment",
+		Workspace: "workspace", ScheduledJob: "schedule",
+	}[k]
 	if word == "" {
 		word = string(k)
 	}
@@ -86,8 +97,8 @@ func (p Project) String() string {
 // snapshot, so that its JSON names are a format others rely on.
 type Execution struct {
 	Kind    Kind    `json:"kind"`
-	ID      string  `json:"id"`               // app, model API version or workspace id; key of a schedule
-	Parent  string  `json:"parent,omitempty"` // the model of a model API version
+	ID      string  `json:"id"`               // app, model API version or workspace id; key of a schedule; "endpoint/number"
+	Parent  string  `json:"parent,omitempty"` // the model of a model API version, the endpoint of an endpoint's
 	Name    string  `json:"name"`
 	Project Project `json:"project"`
 	Owner   string  `json:"owner,omitempty"` // whom it runs as

@@ -14,7 +14,7 @@ func TestWordsForPeople(t *testing.T) {
 		{"none", execution.Workspace.Plural(0), "0 workspaces"},
 		{"many", execution.ModelAPI.Plural(3), "3 model API versions"},
 		{"schedules", execution.ScheduledJob.Plural(2), "2 schedules"},
-		{"a kind of a newer version", execution.Kind("Endpoint").Plural(2), "2 Endpoints"},
+		{"a kind of a newer version", execution.Kind("Spaceship").Plural(2), "2 Spaceships"},
 		{"project", project.String(), "a.okafor/churn-forecast"},
 		{"project of which only the id is known", execution.Project{ID: "p1"}.String(), "p1"},
 		{"execution, its name on one line", e.String(), `App a.okafor/churn-forecast "dash\nboard" (a1)`},

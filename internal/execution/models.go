@@ -150,9 +150,15 @@ func (d *models) unlisted(ctx context.Context, e Execution) bool {
 	if err == nil {
 		return len(rows) == 0 && !slices.ContainsFunc(versions, func(v domino.ModelVersion) bool { return v.ID == e.ID })
 	}
+	if domino.KindOf(err) != domino.KindNoRoute {
+		return false
+	}
 	// Not project by project: a restore knows no projects, and would find none of its models in them.
 	list, rows, listErr := d.client.Models(ctx)
-	return domino.KindOf(err) == domino.KindNoRoute && listErr == nil && len(rows) == 0 &&
+	if domino.KindOf(listErr) == domino.KindNoRoute && e.Project.ID != "" {
+		list, rows, listErr = d.client.ProjectModels(ctx, e.Project.ID)
+	}
+	return listErr == nil && len(rows) == 0 &&
 		!slices.ContainsFunc(list, func(m domino.Model) bool { return m.ID == e.Parent })
 }
 

@@ -69,8 +69,21 @@ func TestModelsProjectByProject(t *testing.T) {
 	eachProfile(t, func(t *testing.T, profile string) {
 		s := newSite(t, dominosim.Config{Profile: profile})
 		want := ids(s.inventory(execution.ModelAPI), nil)
-		s.sim.AddFault(dominosim.Fault{Path: "/v4/modelManager/ui/models", Kind: dominosim.FaultHTML, Status: 404, Times: -1})
+		s.sim.AddFault(dominosim.Fault{Path: "/v4/modelManager/ui/models", Kind: dominosim.FaultHTML, Status: 404, Times: 1})
 		got := s.inventory(execution.ModelAPI)
+		s.inventory(execution.ModelAPI) // asked once, remembered
+		asked := 0
+		for _, r := range s.sim.Ledger().Requests() {
+			if r.Path == "/v4/modelManager/ui/models" && (r.Fault != "" || r.Status == 404) {
+				asked++
+			}
+		}
+		if asked != 1 {
+			t.Errorf("a route that is missing was asked %d times, want once", asked)
+		}
+		if profile == "4.4" { // there it is missing to begin with
+			s.sim.ClearFaults()
+		}
 		s.faultsFired()
 		wantComplete(t, got)
 		wantEqual(t, "versions", want, ids(got, nil))

@@ -36,6 +36,7 @@ type site struct {
 	sim   *dominosim.Sim
 	store store.Store
 	env   []string
+	from  string // the profile that it began with
 
 	transport http.RoundTripper
 	quiet     bool // no log, also with -v
@@ -46,14 +47,14 @@ type site struct {
 func lagging(profile string) dominosim.Config {
 	c := dominosim.Lagged(dominosim.Config{
 		Profile: profile, Seed: 11, Latency: 30 * time.Millisecond, StartTime: 20 * time.Second, StopTime: 15 * time.Second,
-		Projects: 4, Apps: 8, Models: 5, Workspaces: 8, Schedules: 6, StoppedFraction: 0.3,
+		Projects: 4, Apps: 8, Models: 5, Workspaces: 8, Schedules: 6, Endpoints: 3, Deployments: 3, StoppedFraction: 0.3,
 	})
 	return c
 }
 
 func newSite(t *testing.T, c dominosim.Config, env ...string) *site {
 	sim := dominosim.New(c)
-	return &site{t: t, sim: sim, store: mem.New(), env: env, transport: sim.RoundTripper()}
+	return &site{t: t, sim: sim, store: mem.New(), env: env, from: sim.Profile(), transport: sim.RoundTripper()}
 }
 
 // run runs a mode as its command would, with further settings.
@@ -134,14 +135,23 @@ func (s *site) arguments(runs map[dominosim.Key]dominosim.Run) map[dominosim.Key
 		r = r.Arguments()
 		r.GitRef, r.Definition = nil, nil
 		r.Volumes = slices.DeleteFunc(slices.Clone(r.Volumes), func(id string) bool { return !registered[id] })
-		if s.sim.Profile() == "5.9" && k.Kind == dominosim.KindApp {
-			// Its start takes neither commit nor mounts that Domino would tell (api.md §8): the
-			// newest commit and all local volumes of the project are what can be had.
+		if k.Kind == dominosim.KindApp && s.older("6.1") {
+			// Neither commit nor mounts are told (api.md §8): the newest commit and all local volumes of
+			// the project are what can be had.
 			r.Commit, r.Volumes, r.NetAppVolumes = "", nil, nil
+		}
+		if k.Kind == dominosim.KindApp && s.older("5.7") {
+			r.Environment, r.EnvironmentRevision = "", "" // nor is the environment
 		}
 		out[k] = r
 	}
 	return out
+}
+
+// older reports whether the deployment was older than a profile when it began.
+func (s *site) older(profile string) bool {
+	all := dominosim.Profiles()
+	return slices.Index(all, s.from) < slices.Index(all, profile)
 }
 
 // shown is every schedule's definition as Domino shows it, but for whether it is paused.
@@ -228,12 +238,23 @@ func (s *site) wantExactly(want map[dominosim.Key]dominosim.Run, stops, starts f
 
 func once(dominosim.Key) int { return 1 }
 
+// TestMaintenanceBringsBackExactlyWhatRan plays the whole maintenance of each version, with the upgrade to the next
+// one in its middle, and over all of them at once.
 func TestMaintenanceBringsBackExactlyWhatRan(t *testing.T) {
-	for _, profile := range []string{"5.9", "6.1"} {
-		t.Run(profile, func(t *testing.T) {
+	profiles := dominosim.Profiles()
+	upgrades := [][2]string{{profiles[0], profiles[len(profiles)-1]}}
+	for i, p := range profiles {
+		upgrades = append(upgrades, [2]string{p, p})
+		if i > 0 {
+			upgrades = append(upgrades, [2]string{profiles[i-1], p})
+		}
+	}
+	for _, u := range upgrades {
+		from, to := u[0], u[1]
+		t.Run(from+" to "+to, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newSite(t, lagging(profile), "DMM_RESTORE_WORKSPACES=true")
-				before := s.running()
+				s := newSite(t, lagging(from), "DMM_RESTORE_WORKSPACES=true")
+				before, definitions := s.running(), s.definitions()
 				shown := s.shown()
 
 				s.must(0, "snapshot")
@@ -241,16 +262,35 @@ func TestMaintenanceBringsBackExactlyWhatRan(t *testing.T) {
 				if left := s.running(); len(left) > 0 {
 					t.Fatalf("after shutdown %d executions run: %v", len(left), slices.Collect(maps.Keys(left)))
 				}
+				s.sim.SetVersion(to)
 				s.must(0, "restore")
 
 				s.wantSame(before)
 				s.wantExactly(before, once, once)
-				if diff := cmp.Diff(shown, s.shown()); diff != "" {
+				if diff := cmp.Diff(definitions, s.definitions()); diff != "" {
 					t.Errorf("definitions of schedules (-before +after):\n%s", diff)
+				}
+				if diff := cmp.Diff(shown, s.shown()); diff != "" && from == to {
+					t.Errorf("schedules as Domino shows them (-before +after):\n%s", diff)
 				}
 			})
 		})
 	}
+}
+
+// definitions is every schedule's definition as the simulator keeps it, in the form of a PUT, but for what says no more
+// than its absence: two versions fill in different defaults.
+func (s *site) definitions() map[string]map[string]any {
+	out := map[string]map[string]any{}
+	for _, o := range s.sim.Objects(dominosim.KindScheduledJob) {
+		d := s.sim.Definition(o.ID)
+		maps.DeleteFunc(d, func(_ string, v any) bool {
+			list, isList := v.([]any)
+			return v == nil || v == false || isList && len(list) == 0
+		})
+		out[o.ID] = d
+	}
+	return out
 }
 
 func TestWorkspacesAreLeftToTheirOwnersByDefault(t *testing.T) {
