@@ -345,8 +345,8 @@ func TestAKindOfANewerVersionIsCounted(t *testing.T) {
 
 func TestKindsOfANewerVersionHaveAnOrder(t *testing.T) {
 	e := []execution.Execution{
-		{Kind: "Build", ID: "1", State: execution.Running}, {Kind: "Endpoint", ID: "1", State: execution.Running},
-		{Kind: "ExternalDeployment", ID: "1", State: execution.Running}, {Kind: "Job", ID: "1", State: execution.Running},
+		{Kind: "Build", ID: "1", State: execution.Running}, {Kind: "Comet", ID: "1", State: execution.Running},
+		{Kind: "Rocket", ID: "1", State: execution.Running}, {Kind: "Job", ID: "1", State: execution.Running},
 	}
 	for range 20 {
 		r := result("shutdown")
@@ -355,7 +355,7 @@ func TestKindsOfANewerVersionHaveAnOrder(t *testing.T) {
 		for _, c := range r.Kinds {
 			got = append(got, c.Kind)
 		}
-		if diff := cmp.Diff([]execution.Kind{"Build", "Endpoint", "ExternalDeployment", "Job"}, got); diff != "" {
+		if diff := cmp.Diff([]execution.Kind{"Build", "Comet", "Job", "Rocket"}, got); diff != "" {
 			t.Fatalf("Kinds (-want +got):\n%s", diff)
 		}
 	}
