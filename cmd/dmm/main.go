@@ -183,7 +183,10 @@ func runMode(ctx context.Context, name string, environ []string, cmd *cobra.Comm
 	res, err := mode.Run(ctx, env)
 	res = conclude(mode.Name, res, err)
 	res.Took = time.Since(began).Round(time.Millisecond)
-	if cfg.Output == "json" {
+	if err == nil && res.Document != nil {
+		_, err = stdout.Write(res.Document)
+		fmt.Fprintf(stderr, "dmm %s: %s\n", mode.Name, res.LastLine())
+	} else if cfg.Output == "json" {
 		err = res.WriteJSON(stdout)
 	} else if err == nil || len(res.Kinds)+len(res.Executions) > 0 {
 		err = res.WriteText(stdout)

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -52,5 +54,34 @@ func TestTheModesOfRecordsEndWithTheirCodes(t *testing.T) {
 	}
 	s.dmm("verify").want(t, exitRefused, "Snapshot "+id+" is damaged", "has 10 bytes, its manifest says", "Next: put the objects back")
 	s.dmm("show").want(t, exitRefused, "has 10 bytes")
+	s.wantNothingTouched()
+}
+
+// What is exported is all that standard output has, so that it can be sent to a file.
+func TestExportWritesTheFileAndNothingElse(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, quick())
+	s.dmm("export").want(t, exitNotFound, "holds none")
+	s.dmm("snapshot").want(t, exitDone)
+	for _, args := range [][]string{{"export", "--format", "dmm-json"}, {"export", s.snapshotID()}, {"export", "--output", "json"}} {
+		o := s.dmm(args...)
+		var file map[string][]struct{ Name string }
+		if err := json.Unmarshal([]byte(o.stdout), &file); err != nil || o.code != exitDone || len(file) != 4 || len(file["App"]) == 0 {
+			t.Errorf("dmm %q: code %d, %v, %s", args, o.code, err, o.stdout)
+		}
+		if last := lastLine(o.stderr); !strings.HasPrefix(last, "dmm export: Exported ") {
+			t.Errorf("dmm %q says %q", args, last)
+		}
+	}
+	s.dmm("export", "--format", "csv").want(t, exitUsage, "DMM_FORMAT (--format)", "give dmm-json")
+
+	path := filepath.Join(t.TempDir(), "old.json")
+	if err := os.WriteFile(path, []byte(s.dmm("export").stdout), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.dmm("import").want(t, exitUsage, "DMM_FILE (--file) is empty", "Next: dmm import old.json")
+	s.dmm("import", path, "--dry-run").want(t, exitDone, "Dry run, nothing is written")
+	s.snapshotID() // still the only one
+	s.dmm("import", path).want(t, exitDone, "is made of old.json", "Next: dmm restore --from-snapshot 20")
 	s.wantNothingTouched()
 }

@@ -39,8 +39,10 @@ import (
 // setting matters to; doc is its meaning, in which 'single quotes' enclose what is to be typed.
 type Config struct {
 	Mode     string        `envconfig:"DMM_MODE" flag:"-" group:"run" modes:"all" doc:"The mode to run when no argument names one: 'dmm snapshot' and DMM_MODE=snapshot are the same."`
-	DryRun   bool          `envconfig:"DMM_DRY_RUN" default:"false" group:"run" modes:"shutdown, restore" doc:"Make the plan, check it, print it, and change nothing."`
+	DryRun   bool          `envconfig:"DMM_DRY_RUN" default:"false" group:"run" modes:"snapshot, shutdown, restore, close, import, prune" doc:"Make the plan, check it, print it, and change nothing."`
 	Deadline time.Duration `envconfig:"DMM_DEADLINE" default:"0" group:"run" modes:"shutdown, restore" doc:"Stop after this long, in a state from which the same command goes on. 0 means no limit. Set it below the activeDeadlineSeconds of a Job, which kills without asking."`
+	File     string        `envconfig:"DMM_FILE" group:"run" modes:"import" doc:"The file to import: a snapshot of the Python tool that dmm replaces. The mode takes it as its argument too: 'dmm import old.json'."`
+	Format   string        `envconfig:"DMM_FORMAT" default:"dmm-json" values:"dmm-json" group:"run" modes:"export" doc:"The format of what is exported: 'dmm-json', that of the Python tool's snapshots."`
 	Reason   string        `envconfig:"DMM_REASON" group:"run" modes:"close" doc:"Why what is not back yet is given up. It is recorded in the window."`
 	Yes      bool          `envconfig:"DMM_YES" default:"false" group:"run" modes:"restore, prune" doc:"Do what is asked about: 'restore --from-snapshot' starts what the snapshot shows, without a maintenance that stopped it, and 'prune' deletes."`
 
@@ -67,7 +69,7 @@ type Config struct {
 	Keep       int           `envconfig:"DMM_KEEP" default:"10" group:"store" modes:"prune" doc:"Prune keeps so many of the newest complete snapshots and of the newest windows, whatever their age."`
 	KeepWithin time.Duration `envconfig:"DMM_KEEP_WITHIN" default:"90d" group:"store" modes:"prune" doc:"Prune keeps what is younger than this, however much there is."`
 
-	Snapshot          string        `envconfig:"DMM_SNAPSHOT" group:"touch" modes:"shutdown, show, verify" doc:"The snapshot to work from: an id such as '20260922-190227-k3f9', or 'latest', the newest one, complete or not, which is also meant when it is not set; 'verify' checks all then. The modes other than shutdown take it as their argument too. Restore uses the one that its window has pinned."`
+	Snapshot          string        `envconfig:"DMM_SNAPSHOT" group:"touch" modes:"shutdown, show, verify, export" doc:"The snapshot to work from: an id such as '20260922-190227-k3f9', or 'latest', the newest one, complete or not, which is also meant when it is not set; 'verify' checks all then. The modes other than shutdown take it as their argument too. Restore uses the one that its window has pinned."`
 	SnapshotMaxAge    time.Duration `envconfig:"DMM_SNAPSHOT_MAX_AGE" default:"1h" group:"touch" modes:"shutdown" doc:"Shutdown does not open a window with a snapshot older than this. One that goes on with an open window does not ask again."`
 	AllowIncomplete   bool          `envconfig:"DMM_ALLOW_INCOMPLETE" default:"false" group:"touch" modes:"shutdown" doc:"Shut down from a snapshot that could not see everything. What it lacks may be neither stopped nor brought back."`
 	Kinds             []string      `envconfig:"DMM_KINDS" values:"App,ModelAPI,Endpoint,ExternalDeployment,Workspace,ScheduledJob" group:"touch" modes:"shutdown, restore" doc:"Only executions of these kinds: 'App', 'ModelAPI', 'Endpoint' (GenAI), 'ExternalDeployment', 'Workspace', 'ScheduledJob'. All kinds if empty."`

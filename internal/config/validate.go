@@ -167,6 +167,9 @@ func (v *validation) snapshotID(variable, id string) {
 // alternatives lists words as people do: a, b or c.
 func alternatives(words []string) string {
 	last := len(words) - 1
+	if last == 0 {
+		return words[0]
+	}
 	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 

@@ -1,6 +1,7 @@
 package execution
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -83,10 +84,16 @@ func (d *apps) Detail(ctx context.Context, e Execution) (Execution, error) {
 	if err != nil || !e.State.Up() {
 		return e, err
 	}
+	return d.arguments(ctx, e)
+}
+
+// arguments fills in what a start of the app as it was needs, from its latest instance where Domino shows it.
+func (d *apps) arguments(ctx context.Context, e Execution) (Execution, error) {
 	r := appRestart{AppStart: domino.AppStart{HardwareTierID: e.HardwareTier, EnvironmentID: e.Environment, ExternalVolumeMountIDs: []string{}}}
 	e.Guesses = nil
 	known := false
 	var in domino.AppInstance
+	var err error
 	if d.client.Dialect().AppMounts && e.Instance != "" {
 		in, known, err = d.instance(ctx, &e, &r)
 		if err != nil {
@@ -124,6 +131,20 @@ func (d *apps) Detail(ctx context.Context, e Execution) (Execution, error) {
 	e.Environment, e.HardwareTier = r.EnvironmentID, r.HardwareTierID
 	e.Restart = restartArgs(r)
 	return e, nil
+}
+
+// Fill gives the app the arguments of its latest instance, and its own hardware tier if that is on record.
+func (d *apps) Fill(ctx context.Context, e Execution) (Execution, error) {
+	a, err := d.client.App(ctx, e.ID)
+	if err != nil {
+		return e, gone(err)
+	}
+	if !strings.EqualFold(a.Type, "APP") {
+		return e, fmt.Errorf("%w: Domino calls it %s", ErrNotHandled, a.Type)
+	}
+	now := d.fold(a)
+	now.HardwareTier = cmp.Or(e.HardwareTier, now.HardwareTier)
+	return d.arguments(ctx, now)
 }
 
 // instance reads the real mounts, commit and revision of the running instance

@@ -87,8 +87,11 @@ type Project struct {
 
 // String is owner/name, as people and filters write it.
 func (p Project) String() string {
-	if p.Owner == "" && p.Name == "" {
+	switch {
+	case p.Name == "":
 		return p.ID
+	case p.Owner == "":
+		return p.Name // as another tool has recorded it
 	}
 	return p.Owner + "/" + p.Name
 }

@@ -2,6 +2,7 @@ package execution
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"sync"
@@ -21,6 +22,17 @@ type modelRestart struct {
 	ModelID   string `json:"modelId"`
 	VersionID string `json:"versionId"`
 	Active    bool   `json:"active"` // on record for people: starting a version does not make it active
+}
+
+// ModelRestart returns the restart arguments of a version that another tool has recorded.
+func ModelRestart(model, version string, active bool) json.RawMessage {
+	return restartArgs(modelRestart{ModelID: model, VersionID: version, Active: active})
+}
+
+// ActiveVersion reports whether a model API version was the one that its model routes to.
+func ActiveVersion(e Execution) bool {
+	var r modelRestart
+	return json.Unmarshal(e.Restart, &r) == nil && r.Active
 }
 
 func (d *models) List(ctx context.Context) Listing {

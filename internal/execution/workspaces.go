@@ -136,6 +136,20 @@ func (d *workspaces) Detail(ctx context.Context, e Execution) (Execution, error)
 	if err != nil || !now.State.Up() {
 		return now, err
 	}
+	return d.arguments(ctx, w, now)
+}
+
+// Fill gives the workspace the mounts of its latest session.
+func (d *workspaces) Fill(ctx context.Context, e Execution) (Execution, error) {
+	w, now, err := d.read(ctx, e)
+	if err != nil {
+		return e, err
+	}
+	return d.arguments(ctx, w, now)
+}
+
+// arguments fills in what another session with the same mounts needs.
+func (d *workspaces) arguments(ctx context.Context, w domino.Workspace, now Execution) (Execution, error) {
 	r := workspaceRestart{ProjectID: now.Project.ID, ExternalVolumeMountIDs: []string{}}
 	if s := w.Session; s != nil {
 		var unnamed []domino.Mount // mounts carry an id from 5.9 (api.md §10)

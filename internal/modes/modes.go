@@ -52,6 +52,8 @@ func All() []Mode {
 		{"show", "show what a snapshot holds", showLong, config.Needs{Store: true, Argument: "DMM_SNAPSHOT"}, ending(Show)},
 		{"verify", "check that snapshots and journals can be relied on", verifyLong, config.Needs{Store: true, Argument: "DMM_SNAPSHOT"}, ending(Verify)},
 		{"prune", "delete old snapshots and windows", pruneLong, config.Needs{Store: true}, ending(Prune)},
+		{"import", "make a snapshot of the Python tool's file", importLong, config.Needs{Store: true, Argument: "DMM_FILE"}, ending(Import)},
+		{"export", "write a snapshot in the Python tool's format", exportLong, config.Needs{Store: true, Argument: "DMM_SNAPSHOT"}, ending(Export)},
 		{"simulate", "serve a simulated Domino to rehearse with", simulateLong, config.Needs{}, Simulate},
 		{"demo", "play a whole maintenance against a simulated Domino", demoLong, config.Needs{}, Demo},
 		{"version", "print the version", "Prints the version of dmm.", config.Needs{}, Version},

@@ -2,6 +2,7 @@ package modes
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -44,7 +45,7 @@ func Restore(ctx context.Context, e *Env) (*report.Result, error) {
 		return nil, err
 	}
 	if e.Config.DryRun {
-		return e.previewRestore(ctx, at, snap, window.Remaining(snap.Executions, last.Lines))
+		return e.previewRestore(ctx, at, snap, last.Lines)
 	}
 	run, err := e.enter(ctx, at, window.ModeRestore)
 	if err != nil {
@@ -59,6 +60,15 @@ func (e *Env) bringBack(ctx context.Context, at *scene, run *window.Run, snap *s
 	ctx, done := run.Guard(ctx)
 	defer done()
 	balance := run.Account(snap.Executions)
+	if run.Pinned().FromSnapshot {
+		lines, err := e.fill(ctx, at, balance)
+		if err == nil {
+			err = run.Append(ctx, lines...)
+		}
+		if err != nil {
+			return nil, e.finish(ctx, run, nil, err)
+		}
+	}
 	plan := converge.PlanStart(balance, e.policy(at, snap), run.ID(), settled)
 	if err := e.foresee(ctx, at, planned(plan)); err != nil {
 		return nil, e.finish(ctx, run, nil, err)
@@ -121,7 +131,10 @@ func (e *Env) restoreFrom(ctx context.Context, at *scene, id string) (*report.Re
 		}
 	}
 	at.res.Snapshot = snap.ID
-	if sameDeployment("", snap.Domino.URL, at.domino.URL) != nil {
+	if snap.Domino.URL == "" {
+		at.res.Note("the snapshot does not say of which deployment it is: it was imported")
+		snap.Domino.URL = at.domino.URL
+	} else if sameDeployment("", snap.Domino.URL, at.domino.URL) != nil {
 		at.res.Note(fmt.Sprintf("the snapshot was taken of %s, and this is %s", snap.Domino.URL, at.domino.URL))
 	}
 	if at.open() {
@@ -129,7 +142,7 @@ func (e *Env) restoreFrom(ctx context.Context, at *scene, id string) (*report.Re
 			return nil, err
 		}
 		if e.Config.DryRun {
-			return e.previewRestore(ctx, at, snap, window.Remaining(snap.Executions, at.last.Lines))
+			return e.previewRestore(ctx, at, snap, at.last.Lines)
 		}
 		run, err := e.enter(ctx, at, window.ModeRestore)
 		if err != nil {
@@ -141,8 +154,11 @@ func (e *Env) restoreFrom(ctx context.Context, at *scene, id string) (*report.Re
 		Snapshot: snap.ID, SHA256: snap.Data.SHA256, Domino: snap.Domino.URL, Lease: e.Config.Lease, FromSnapshot: true,
 	}
 	if e.Config.DryRun || !e.Config.Yes {
-		res, err := e.previewRestore(ctx, at, snap, window.Remaining(snap.Executions, []window.Line{{Event: window.Open, Window: &pinned}}))
-		if err == nil && !e.Config.DryRun {
+		res, err := e.previewRestore(ctx, at, snap, []window.Line{{Event: window.Open, Window: &pinned}})
+		if err != nil {
+			return nil, err
+		}
+		if !e.Config.DryRun {
 			res.Code = 4
 			res.Message = fmt.Sprintf("Refused: no maintenance stopped the %s above; their owners may have.", plural(len(res.Executions), "execution"))
 			res.Next = fmt.Sprintf("dmm restore --from-snapshot %s --yes, to start those of them that do not run", snap.ID)
@@ -157,8 +173,52 @@ func (e *Env) restoreFrom(ctx context.Context, at *scene, id string) (*report.Re
 	return e.bringBack(ctx, at, run, snap)
 }
 
+// fill reads from Domino what the lines of a snapshot lack for a restart, and returns what is to be put on
+// record before anything is started.
+func (e *Env) fill(ctx context.Context, at *scene, balance *window.Balance) ([]window.Line, error) {
+	drivers := execution.NewDrivers(at.client)
+	var lacking []execution.Execution
+	for _, it := range balance.ToStart() {
+		if drivers.Lacking(it.Execution) {
+			lacking = append(lacking, it.Execution)
+		}
+	}
+	if len(lacking) == 0 {
+		return nil, nil
+	}
+	filled, problems := drivers.Fill(ctx, lacking)
+	if err := ctx.Err(); err != nil {
+		return nil, context.Cause(ctx)
+	}
+	for _, p := range problems {
+		at.res.Note(p.String())
+	}
+	var lines []window.Line
+	for _, f := range filled {
+		switch {
+		case execution.NoCredentials(f.Err):
+			return nil, fmt.Errorf("read what a restart needs: %w", f.Err)
+		case errors.Is(f.Err, execution.ErrNotHandled):
+			lines = append(lines, window.OutcomeOf(window.Left, window.Start, f.Key(), "", f.Err.Error(), 0))
+			continue
+		case f.Err != nil && !errors.Is(f.Err, execution.ErrGone): // which its start will find out
+			at.res.Note(fmt.Sprintf("%s: read what its restart needs: %v", f.Execution, f.Err))
+		}
+		lines = append(lines, window.SupplementOf(f.Execution))
+	}
+	return lines, nil
+}
+
 // previewRestore prints the plan that a real run would execute.
-func (e *Env) previewRestore(ctx context.Context, at *scene, snap *snapshot.Snapshot, balance *window.Balance) (*report.Result, error) {
+func (e *Env) previewRestore(ctx context.Context, at *scene, snap *snapshot.Snapshot, journal []window.Line) (*report.Result, error) {
+	balance := window.Remaining(snap.Executions, journal)
+	if journal[0].Window.FromSnapshot {
+		lines, err := e.fill(ctx, at, balance)
+		if err != nil {
+			return nil, err
+		}
+		balance.Apply(lines...)
+	}
 	plan := converge.PlanStart(balance, e.policy(at, snap), "", time.Now().Add(e.Config.Settle))
 	preview(at.res, balance, plan)
 	if err := e.foresee(ctx, at, planned(plan)); err != nil {

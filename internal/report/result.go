@@ -40,6 +40,10 @@ type Result struct {
 	Findings  []execution.Finding `json:"findings,omitempty"`
 	LastQuiet time.Time           `json:"lastQuiet,omitzero"`
 
+	// Document, if there is one, is what was asked for: it alone goes to standard output, whatever
+	// the format of results, and the last line to standard error.
+	Document []byte `json:"-"`
+
 	// Message is the last line: what has happened, in one sentence.
 	Message string `json:"message"`
 	// Next is the command to type next, empty if there is none.

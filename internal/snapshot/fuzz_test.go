@@ -82,3 +82,25 @@ func decoded(data []byte) (list []execution.Execution, good bool) {
 		list = append(list, e)
 	}
 }
+
+// Whatever somebody imports, it is refused with a reason, or what is made of it can be written and read again.
+func FuzzReadPeer(f *testing.F) {
+	f.Add([]byte(`{"App": [{"_id": {"_id": "a", "hardwareTierId": "t", "projectId": "p"}, "name": "n", "owner": "o"}], "Scheduled Job": null}`))
+	f.Add([]byte(`{"Model API Version": [{"_id": {"_id": "v", "modelId": "m", "isActive": false}, "name": "n #1"}], "Workspace": [{"_id": {"_id": "w", "projectId": "p"}, "name": "p/w"}]}`))
+	f.Add([]byte(`{"Scheduled Job": [{"_id": {"key": "k", "projectId": "p"}}], "Job": [1]}`))
+	f.Add([]byte(`{"App": ["a", null, {"_id": null}, {"_id": "a"}]}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		executions, _, err := snapshot.ReadPeer(data)
+		if err != nil {
+			return
+		}
+		var file bytes.Buffer
+		if err := snapshot.WritePeer(&file, executions); err != nil {
+			t.Fatal(err)
+		}
+		again, problems, err := snapshot.ReadPeer(file.Bytes())
+		if err != nil || len(problems) > 0 || len(again) != len(executions) {
+			t.Errorf("of %d executions %d are read again: %v, %v", len(executions), len(again), problems, err)
+		}
+	})
+}
