@@ -17,7 +17,7 @@ FLAGS ?=
 BUILDFLAGS := -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(version)'
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-servers matrix breakage soak lint bench demo generate image clean
+.PHONY: help build test test-servers test-browser pictures matrix breakage soak lint bench demo generate image clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,12 @@ test: ## all tests; with the race detector where there is a C compiler
 
 test-servers: ## the tests that need a real server: MinIO, built and started by the script
 	scripts/test-servers $(FLAGS)
+
+test-browser: ## the HTML report in a real Chromium: clicks, keys, hostile names, axe-core
+	scripts/test-browser $(FLAGS)
+
+pictures: ## docs/images, taken from the HTML report of a maintenance that is the same each time
+	DMM_TEST_IMAGES=$(CURDIR)/docs/images scripts/test-browser -v -run Pictures
 
 matrix: ## the whole crash matrix, of which make test runs a tenth
 	@$(GO) test -count=1 -timeout 20m -v -run TestCrashMatrix ./internal/modes -args -matrix | grep -vE '^ *(=== |--- PASS)|level='

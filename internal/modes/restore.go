@@ -108,7 +108,7 @@ func giveUp(b *window.Balance, which func(*window.Item) bool, why string) []wind
 	var lines []window.Line
 	for _, it := range b.ToStart() {
 		if which(it) {
-			reason := "given up: " + why
+			reason := window.GivenUpPrefix + why
 			if it.Start.Reason != "" {
 				reason += "; before that: " + it.Start.Reason
 			}

@@ -102,3 +102,7 @@ func OutcomeOf(event Event, g Goal, key execution.Key, instance, reason string, 
 
 // SupplementOf puts e's line in place of the one that the snapshot has, if any.
 func SupplementOf(e execution.Execution) Line { return Line{Event: Supplement, Execution: &e} }
+
+// GivenUpPrefix begins the reason of a Left that is a person's decision not to go on: reports
+// list those among what failed, not among what was left by policy. It is on record.
+const GivenUpPrefix = "given up: "

@@ -1,0 +1,515 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/domino-maintenance-mode/dmm/internal/execution"
+	"github.com/domino-maintenance-mode/dmm/internal/snapshot"
+	"github.com/domino-maintenance-mode/dmm/internal/window"
+)
+
+// MaintenanceSchema names the format of a maintenance's JSON, which docs/report.schema.json
+// describes. Others rely on it.
+const MaintenanceSchema = "dmm.report/v1"
+
+// Maintenance is the report of one window. It is made of a snapshot and a journal alone, so
+// that it is the same whichever process asks, and whatever became of those that did the work.
+//
+// All times are those of the journal: by the clock of the machine that wrote the line. Where
+// two machines disagree, time stands still rather than going back.
+type Maintenance struct {
+	Schema   string         `json:"schema"`
+	Window   string         `json:"window"`
+	Snapshot string         `json:"snapshot"`
+	Domino   string         `json:"domino"`            // URL
+	Version  string         `json:"version,omitempty"` // of Domino, when the snapshot was taken
+	Tool     string         `json:"tool,omitempty"`    // version of dmm that wrote the journal's newest run
+	Phase    window.Phase   `json:"phase"`
+	Reason   string         `json:"reason,omitempty"` // why it was closed before all was back
+	Opened   time.Time      `json:"opened"`
+	Until    time.Time      `json:"until"` // the newest entry of the journal: nothing is known of later
+	Quiet    time.Time      `json:"quiet,omitzero"`
+	Verdict  Verdict        `json:"verdict"`
+	Summary  string         `json:"summary"`
+	Next     string         `json:"next,omitempty"`
+	Total    Tally          `json:"total"`
+	Kinds    []Tally        `json:"kinds"`
+	Projects []Tally        `json:"projects"`
+	Owners   []Tally        `json:"owners"`
+	Runs     []Run          `json:"runs"`
+	Running  []Point        `json:"running"`
+	Notes    []string       `json:"notes,omitempty"`
+	Entries  []Entry        `json:"executions"`
+	Beside   map[string]int `json:"beside,omitempty"` // outcome → how many that are none of the maintenance's business
+}
+
+// Verdict is a maintenance in a word.
+type Verdict string
+
+// The verdicts.
+const (
+	VerdictUnderWay  Verdict = "under way"
+	VerdictAttention Verdict = "needs attention"
+	VerdictDone      Verdict = "done"
+)
+
+// Outcome is what became of one execution.
+type Outcome string
+
+// The outcomes. They are in the order in which people should read them.
+const (
+	Fail      Outcome = "failed"    // it did not stop, or did not start
+	GivenUp   Outcome = "given-up"  // it failed, or was not back, and somebody closed the window all the same
+	Untouched Outcome = "untouched" // it ran, and shutdown never got to it
+	Unsure    Outcome = "unknown"   // in a state that dmm does not know
+	Waiting   Outcome = "waiting"   // to be stopped
+	Down      Outcome = "down"      // stopped, to be brought back
+	LeftAlone Outcome = "left"      // its owner must start it, or has stopped it since
+	NotOurs   Outcome = "not-ours"  // its owner had stopped it before dmm did
+	Excluded  Outcome = "excluded"  // it ran, and a filter left it out
+	Back      Outcome = "back"
+)
+
+// troubles are the outcomes that somebody has to see to, once nothing is under way.
+var troubles = []Outcome{Fail, GivenUp, Untouched, Unsure}
+
+// Trouble reports whether somebody has to see to an execution.
+func (o Outcome) Trouble() bool { return slices.Contains(troubles, o) }
+
+// Entry is one execution that ran, or was found running.
+type Entry struct {
+	Kind     execution.Kind `json:"kind"`
+	ID       string         `json:"id"`
+	Name     string         `json:"name"`
+	Project  string         `json:"project"`
+	Owner    string         `json:"owner"` // whom it ran as, else the owner of its project
+	Outcome  Outcome        `json:"outcome"`
+	Reason   string         `json:"reason,omitempty"`
+	Next     string         `json:"next,omitempty"`
+	Tries    int            `json:"tries,omitempty"` // calls to start it
+	Late     bool           `json:"late,omitempty"`  // found running after the snapshot
+	Outages  []Outage       `json:"outages,omitempty"`
+	Downtime float64        `json:"downtimeSeconds,omitempty"` // see Outage.Downtime; up to now, if it is not back
+}
+
+// Outage is one time that an execution was away.
+type Outage struct {
+	Asked   time.Time `json:"asked"` // its stop was about to be sent
+	Down    time.Time `json:"down,omitzero"`
+	Started time.Time `json:"started,omitzero"` // its start was about to be sent
+	Up      time.Time `json:"up,omitzero"`
+}
+
+// Downtime counts from when its stop was about to be sent until it was seen running again:
+// the most that it can have been. What has not come back is away until a time.
+func (o Outage) Downtime(until time.Time) time.Duration {
+	switch {
+	case o.Down.IsZero() && o.Started.IsZero():
+		return 0 // nobody has seen it down
+	case o.Up.IsZero():
+		return until.Sub(o.Asked)
+	}
+	return o.Up.Sub(o.Asked)
+}
+
+// Tally counts the executions of a kind, project or owner by what became of them.
+type Tally struct {
+	Name   string `json:"name,omitempty"`
+	Total  int    `json:"total"`
+	Back   int    `json:"back"`
+	Down   int    `json:"down"` // waiting to be stopped or brought back
+	Failed int    `json:"failed"`
+	Left   int    `json:"left"`
+	// NotOurs is what its owner had stopped.
+	NotOurs int     `json:"notOurs"`
+	Median  float64 `json:"medianDowntimeSeconds"`
+	Longest float64 `json:"longestDowntimeSeconds"`
+
+	downtimes []float64
+}
+
+// Run is one process that worked in the window.
+type Run struct {
+	Mode  string    `json:"mode"`
+	Where string    `json:"where"` // pod or host
+	Tool  string    `json:"tool,omitempty"`
+	Began time.Time `json:"began"`
+	Until time.Time `json:"until"`          // its last entry
+	Code  *int      `json:"code,omitempty"` // absent: it has not ended of itself
+}
+
+// Point is how many of the maintenance's executions ran from a time on.
+type Point struct {
+	At    time.Time              `json:"at"`
+	Total int                    `json:"total"`
+	Kinds map[execution.Kind]int `json:"kinds"`
+}
+
+// Of makes the report of a window. snap is nil if the window's snapshot cannot be read: the
+// journal alone still names what was stopped, by id.
+func Of(snap *snapshot.Snapshot, w *window.Window) *Maintenance {
+	m := &Maintenance{
+		Schema: MaintenanceSchema, Window: w.Name(), Snapshot: w.Pinned.Snapshot, Domino: w.Pinned.Domino,
+		Beside: map[string]int{}, Runs: []Run{}, Running: []Point{}, Entries: []Entry{},
+	}
+	var lines []execution.Execution
+	if snap != nil {
+		lines, m.Version = snap.Executions, snap.Domino.Version
+	} else {
+		m.Notes = append(m.Notes, "The snapshot cannot be read: what is listed here comes from the journal alone, and most of it is named by id.")
+	}
+	b := window.Remaining(lines, w.Lines)
+	m.Phase, m.Reason, m.Quiet = b.Phase, b.GivenUp, b.LastQuiet
+	outages := m.replay(lines, w)
+	for _, it := range b.Items() {
+		m.enter(it, outages[it.Key()], w)
+	}
+	slices.SortStableFunc(m.Entries, func(a, b Entry) int {
+		return cmp.Or(slices.Index(order, a.Outcome)-slices.Index(order, b.Outcome), rank(a.Kind)-rank(b.Kind),
+			strings.Compare(a.Project, b.Project), strings.Compare(a.Name, b.Name))
+	})
+	m.group()
+	m.conclude()
+	return m
+}
+
+var order = []Outcome{Fail, GivenUp, Untouched, Unsure, Waiting, Down, LeftAlone, NotOurs, Excluded, Back}
+
+// rank is a kind's place in the order in which people read them; those of newer versions come last.
+func rank(k execution.Kind) int {
+	if i := slices.Index(execution.Kinds(), k); i >= 0 {
+		return i
+	}
+	return len(execution.Kinds())
+}
+
+// replay goes through the journal once: its runs, when each execution was away, and how many ran.
+func (m *Maintenance) replay(lines []execution.Execution, w *window.Window) map[execution.Key][]Outage {
+	outages := map[execution.Key][]Outage{}
+	up := map[execution.Key]bool{}
+	running := map[execution.Kind]int{}
+	set := func(k execution.Key, now bool) {
+		if up[k] != now {
+			up[k] = now
+			running[k.Kind] += map[bool]int{true: 1, false: -1}[now]
+		}
+	}
+	if !w.Pinned.FromSnapshot {
+		for _, e := range lines {
+			set(e.Key(), e.State.Up() && w.Pinned.Filter.Match(e))
+		}
+	}
+	current := func(k execution.Key, at time.Time) *Outage {
+		list := outages[k]
+		if len(list) == 0 || !list[len(list)-1].Up.IsZero() {
+			list = append(list, Outage{Asked: at})
+			outages[k] = list
+		}
+		return &list[len(list)-1]
+	}
+	m.Opened, m.Until = w.OpenedAt(), w.OpenedAt()
+	point := func() {
+		p := Point{At: m.Until, Kinds: maps.Clone(running)}
+		for _, n := range running {
+			p.Total += n
+		}
+		switch n := len(m.Running); {
+		case n > 0 && m.Running[n-1].At.Equal(p.At):
+			m.Running[n-1] = p
+		case n == 0 || !maps.Equal(m.Running[n-1].Kinds, p.Kinds):
+			m.Running = append(m.Running, p)
+		}
+	}
+	point()
+	for _, l := range w.Lines {
+		if l.At.After(m.Until) {
+			m.Until = l.At
+		}
+		at := m.Until
+		if n := len(m.Runs); n > 0 && l.Event != window.Begin {
+			m.Runs[n-1].Until = at
+		}
+		switch l.Event {
+		case window.Begin:
+			where := l.Holder.Host
+			if l.Holder.Pod != "" {
+				where = l.Holder.Pod
+			}
+			m.Runs, m.Tool = append(m.Runs, Run{Mode: l.Holder.Mode, Where: where, Tool: l.Holder.Tool, Began: at, Until: at}), l.Holder.Tool
+		case window.End:
+			if n := len(m.Runs); n > 0 {
+				m.Runs[n-1].Code = l.Code
+			}
+		case window.Closed:
+			if n := len(m.Runs); n > 0 {
+				m.Runs[n-1].Code = new(int)
+			}
+		case window.Supplement:
+			k := l.Execution.Key()
+			if list := outages[k]; len(list) > 0 && list[len(list)-1].Up.IsZero() {
+				list[len(list)-1].Up = at // somebody has started it
+			}
+			set(k, true)
+		case window.Intent:
+			o := current(*l.Key, at)
+			if l.Goal == window.Start && o.Started.IsZero() {
+				o.Started = at
+			}
+		case window.Done:
+			switch o := current(*l.Key, at); {
+			case l.Goal == window.Start:
+				o.Up = at
+				set(*l.Key, true)
+			case o.Down.IsZero():
+				o.Down = at
+				set(*l.Key, false)
+			}
+		case window.NotOurs:
+			set(*l.Key, false)
+			if list := outages[*l.Key]; l.Goal == window.Stop && len(list) > 0 && list[len(list)-1].Up.IsZero() {
+				outages[*l.Key] = slices.Clip(list[:len(list)-1]) // an owner's outage, not the maintenance's
+			}
+		}
+		point()
+	}
+	return outages
+}
+
+// enter adds an execution, if it ran.
+func (m *Maintenance) enter(it *window.Item, outages []Outage, w *window.Window) {
+	e := Entry{
+		Kind: it.Kind, ID: it.ID, Name: cmp.Or(it.Name, it.ID), Project: it.Project.String(), Owner: cmp.Or(it.Owner, it.Project.Owner),
+		Late: it.Supplement, Outages: outages, Tries: it.Start.Intents,
+	}
+	e.Outcome, e.Reason = m.outcome(it, w)
+	if e.Outcome == "" {
+		m.Beside["not running"]++
+		return
+	}
+	if e.Outcome == Excluded {
+		m.Beside[string(Excluded)]++
+	}
+	e.Next = m.next(e, it)
+	if w.Pinned.FromSnapshot {
+		e.Outages = nil // nobody knows since when they had been away
+	}
+	for _, o := range e.Outages {
+		e.Downtime += seconds(o.Downtime(m.Until))
+	}
+	m.Entries = append(m.Entries, e)
+}
+
+func (m *Maintenance) outcome(it *window.Item, w *window.Window) (Outcome, string) {
+	start, stop := it.Start, it.Stop
+	switch {
+	case it.Ours() && start.Outcome == window.Done:
+		return Back, start.Reason
+	case it.Ours() && start.Outcome == window.Left && strings.HasPrefix(start.Reason, window.GivenUpPrefix):
+		return GivenUp, strings.TrimPrefix(start.Reason, window.GivenUpPrefix)
+	case it.Ours() && start.Outcome == window.Left:
+		return LeftAlone, start.Reason
+	case it.Ours() && start.Outcome == window.Failed:
+		return Fail, start.Reason
+	case it.Ours() && stop.Outcome == window.Failed:
+		return Fail, stop.Reason
+	case it.Ours() && stop.Outcome == window.Left:
+		return LeftAlone, stop.Reason
+	case it.Ours() && (stop.Outcome == window.Done || it.Claimed):
+		return Down, stop.Reason
+	case it.Ours():
+		return Waiting, "its stop was sent, or about to be; nobody has seen it down yet"
+	case stop.Outcome == window.NotOurs:
+		return NotOurs, stop.Reason
+	case it.State == execution.Unknown:
+		return Unsure, "Domino said " + it.DominoState
+	case !it.Wanted() || w.Pinned.FromSnapshot:
+		return "", ""
+	case !w.Pinned.Filter.Match(it.Execution):
+		return Excluded, ""
+	case stop.Outcome == window.Failed:
+		return Fail, stop.Reason
+	case stop.Outcome == window.Left:
+		return LeftAlone, stop.Reason
+	case m.Phase == window.PhaseOpen || m.Phase == window.PhaseStopping:
+		return Waiting, ""
+	}
+	return Untouched, "shutdown did not get to it"
+}
+
+// next says what is to be done about an execution, if anything.
+func (m *Maintenance) next(e Entry, it *window.Item) string {
+	closed := m.Phase == window.PhaseClosed
+	switch {
+	case e.Outcome == Fail && it.Start.Outcome == window.Failed && !closed:
+		return "See in Domino why it does not start. dmm restore tries it again; dmm restore --give-up goes on without it."
+	case e.Outcome == Fail && !closed:
+		return "See in Domino why it does not stop. dmm shutdown tries it again."
+	case e.Outcome == GivenUp, e.Outcome == Fail:
+		return "Start it by hand in Domino."
+	case e.Outcome == Untouched:
+		return "See in Domino whether it survived the upgrade, and start it if not."
+	case e.Outcome == Unsure:
+		return "See in Domino what it is doing. dmm does not touch it."
+	case e.Outcome == LeftAlone && e.Kind == execution.Workspace:
+		return "Its owner starts it in Domino."
+	}
+	return ""
+}
+
+// seconds are rounded to tenths, so that the JSON is for people as well.
+func seconds(d time.Duration) float64 { return math.Round(max(d, 0).Seconds()*10) / 10 }
+
+func (m *Maintenance) group() {
+	kinds, projects, owners := map[string]*Tally{}, map[string]*Tally{}, map[string]*Tally{}
+	for _, e := range m.Entries {
+		if e.Outcome == Excluded {
+			continue
+		}
+		for _, g := range []*Tally{&m.Total, in(kinds, string(e.Kind)), in(projects, cmp.Or(e.Project, "(no project)")), in(owners, cmp.Or(e.Owner, "(no owner)"))} {
+			g.count(e)
+		}
+	}
+	m.Total.finish()
+	m.Kinds, m.Projects, m.Owners = sorted(kinds), sorted(projects), sorted(owners)
+	slices.SortStableFunc(m.Kinds, func(a, b Tally) int { return rank(execution.Kind(a.Name)) - rank(execution.Kind(b.Name)) })
+}
+
+func in(groups map[string]*Tally, name string) *Tally {
+	if groups[name] == nil {
+		groups[name] = &Tally{Name: name}
+	}
+	return groups[name]
+}
+
+func sorted(groups map[string]*Tally) []Tally {
+	list := []Tally{}
+	for _, name := range slices.Sorted(maps.Keys(groups)) {
+		groups[name].finish()
+		list = append(list, *groups[name])
+	}
+	return list
+}
+
+func (g *Tally) count(e Entry) {
+	g.Total++
+	switch {
+	case e.Outcome == Back:
+		g.Back++
+	case e.Outcome.Trouble():
+		g.Failed++
+	case e.Outcome == LeftAlone:
+		g.Left++
+	case e.Outcome == NotOurs:
+		g.NotOurs++
+	default:
+		g.Down++
+	}
+	if e.Downtime > 0 && e.Outcome == Back {
+		g.downtimes = append(g.downtimes, e.Downtime)
+	}
+}
+
+func (g *Tally) finish() {
+	if n := len(g.downtimes); n > 0 {
+		slices.Sort(g.downtimes)
+		g.Median, g.Longest = g.downtimes[n/2], g.downtimes[n-1]
+	}
+}
+
+// conclude says in one sentence how the maintenance went.
+func (m *Maintenance) conclude() {
+	g := m.Total
+	ours := g.Total - g.NotOurs
+	took := Spoken(m.Until.Sub(m.Opened))
+	m.Verdict = VerdictDone
+	switch m.Phase {
+	case window.PhaseOpen, window.PhaseStopping:
+		m.Verdict = VerdictUnderWay
+		m.Summary = fmt.Sprintf("Domino is being shut down: %d of %s are stopped", m.stopped(), executions(ours))
+		m.Next = "dmm shutdown, to go on, or dmm restore, to call it off"
+	case window.PhaseStopped:
+		m.Verdict = VerdictUnderWay
+		m.Summary = fmt.Sprintf("Domino is down for maintenance: %d of %s are stopped", m.stopped(), executions(ours))
+		m.Next = "upgrade Domino, then dmm restore"
+	case window.PhaseRestoring:
+		m.Verdict = VerdictUnderWay
+		m.Summary = fmt.Sprintf("Domino is being brought back: %d of %s are running again", g.Back, executions(ours))
+		m.Next = "dmm restore"
+	default:
+		m.Summary = fmt.Sprintf("%d of %s are running again after %s", g.Back, executions(ours), took)
+		if g.Back == ours {
+			m.Summary = fmt.Sprintf("All %s are running again after %s", executions(ours), took)
+		}
+	}
+	if ours == 1 {
+		m.Summary = strings.Replace(m.Summary, "All 1 execution are", "The one execution is", 1)
+	}
+	var but []string
+	if g.Failed > 0 {
+		m.Verdict = VerdictAttention
+		but = append(but, fmt.Sprintf("%d need%s attention", g.Failed, ending(g.Failed)))
+	}
+	if g.Left > 0 {
+		but = append(but, map[bool]string{true: "1 is left to its owner", false: fmt.Sprintf("%d are left to their owners", g.Left)}[g.Left == 1])
+	}
+	if len(but) > 0 {
+		m.Summary += "; " + strings.Join(but, ", ")
+	}
+	m.Summary += "."
+	if m.Reason != "" {
+		m.Notes = append(m.Notes, "It was closed before all was back: "+m.Reason)
+	}
+	if n := m.Beside[string(Excluded)]; n > 0 {
+		m.Notes = append(m.Notes, executions(n)+" ran and were left out by the filters of this maintenance.")
+	}
+}
+
+// stopped is how many are down, whether or not they have come back since.
+func (m *Maintenance) stopped() int {
+	n := 0
+	for _, e := range m.Entries {
+		if len(e.Outages) > 0 && !e.Outages[len(e.Outages)-1].Down.IsZero() {
+			n++
+		}
+	}
+	return n
+}
+
+// ending of a verb for n of something.
+func ending(n int) string {
+	if n == 1 {
+		return "s"
+	}
+	return ""
+}
+
+func executions(n int) string {
+	if n == 1 {
+		return "1 execution"
+	}
+	return fmt.Sprintf("%d executions", n)
+}
+
+// Spoken is a duration as people say it: 41 s, 12 min, 2 h 41 min, 3 d 4 h.
+func Spoken(d time.Duration) string {
+	d = max(d, 0)
+	switch {
+	case d < 10*time.Second:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	case d < 100*time.Second:
+		return fmt.Sprintf("%.0f s", d.Seconds())
+	case d < time.Hour:
+		return fmt.Sprintf("%d min", int(d.Round(time.Minute).Minutes()))
+	case d < 48*time.Hour:
+		d = d.Round(time.Minute)
+		return fmt.Sprintf("%d h %02d min", int(d.Hours()), int(d.Minutes())%60)
+	}
+	d = d.Round(time.Hour)
+	return fmt.Sprintf("%d d %d h", int(d.Hours())/24, int(d.Hours())%24)
+}

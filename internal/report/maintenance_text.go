@@ -1,0 +1,170 @@
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// meanings say in a heading what an outcome means. Those of the troubles stand open in a
+// report, with reasons; back has none, since nobody need read it.
+var meanings = map[Outcome]string{
+	Fail:      "Failed",
+	GivenUp:   "Given up: not running, and nobody tries again",
+	Untouched: "Ran before, and dmm never stopped it: please check",
+	Unsure:    "In a state that dmm does not know, not touched",
+	Waiting:   "Still to be stopped",
+	Down:      "Stopped, to be brought back",
+	LeftAlone: "Left to their owners",
+	NotOurs:   "Not ours: their owners had stopped them, they stay stopped",
+	Excluded:  "Left out by the filters of this maintenance",
+	Back:      "Running again",
+}
+
+// day is how people read a time; all are UTC.
+const day = "2 January 2006, 15:04:05 UTC"
+
+// WriteText prints the report for people. The last line is what has happened, and what to type next.
+func (m *Maintenance) WriteText(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Maintenance %s of %s\n\n", m.Window, oneLine(m.where()))
+	row := func(name, value string) {
+		if value != "" {
+			fmt.Fprintf(&b, "%-9s %s\n", name, oneLine(value))
+		}
+	}
+	row("verdict", string(m.Verdict))
+	row("opened", m.Opened.UTC().Format(day))
+	row(map[bool]string{true: "closed", false: "known to"}[m.Phase == "closed"], fmt.Sprintf("%s, %s later", m.Until.UTC().Format(day), Spoken(m.Until.Sub(m.Opened))))
+	row("snapshot", m.Snapshot)
+	if !m.Quiet.IsZero() {
+		row("quiet", "a scan last found nothing running at "+m.Quiet.UTC().Format(day))
+	}
+	b.WriteString("\n")
+	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "kind\ttotal\tback\tto do\tfailed\tleft\tnot ours\ttypical downtime\tlongest\t")
+	for _, g := range append(slices.Clone(m.Kinds), m.Total) {
+		if g.Name == "" {
+			g.Name = "all"
+		}
+		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%s\t%s\t\n", oneLine(g.Name), g.Total, g.Back, g.Down, g.Failed, g.Left, g.NotOurs, lasting(g.Median), lasting(g.Longest))
+	}
+	_ = t.Flush() // a strings.Builder does not fail
+	for _, o := range order {
+		m.list(&b, o)
+	}
+	if len(m.Runs) > 0 {
+		b.WriteString("\nWho worked on it:\n")
+		t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+		for _, r := range m.Runs {
+			fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%s\n", r.Began.UTC().Format(time.RFC3339), oneLine(r.Mode), Spoken(r.Until.Sub(r.Began)), r.end(), oneLine(r.Where))
+		}
+		_ = t.Flush()
+	}
+	if len(m.Notes) > 0 {
+		b.WriteString("\nTo know:\n")
+		for _, n := range m.Notes {
+			fmt.Fprintf(&b, "  - %s\n", oneLine(n))
+		}
+	}
+	b.WriteString("\n" + m.LastLine() + "\n")
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// LastLine is the summary, and what to type next.
+func (m *Maintenance) LastLine() string {
+	return (&Result{Message: m.Summary, Next: m.Next}).LastLine()
+}
+
+func (m *Maintenance) where() string {
+	if m.Version == "" {
+		return m.Domino
+	}
+	return m.Domino + " (Domino " + m.Version + ")"
+}
+
+// end is how a run ended, for people.
+func (r Run) end() string {
+	if r.Code == nil {
+		return "has not ended"
+	}
+	return fmt.Sprintf("exit %d", *r.Code)
+}
+
+func lasting(seconds float64) string {
+	if seconds == 0 {
+		return "-"
+	}
+	return Spoken(time.Duration(seconds * float64(time.Second)))
+}
+
+func (m *Maintenance) list(b *strings.Builder, o Outcome) {
+	if o == Back { // what came back with something to know
+		o = "" // below: those with a reason only
+	}
+	n := 0
+	for _, e := range m.Entries {
+		if e.Outcome != o && (o != "" || e.Outcome != Back || e.Reason == "") {
+			continue
+		}
+		if n++; n == 1 {
+			heading := meanings[o]
+			if o == "" {
+				heading = "Running again, with something to know"
+			}
+			fmt.Fprintf(b, "\n%s:\n", heading)
+		}
+		if n > maxPerHeading {
+			continue
+		}
+		fmt.Fprintf(b, "  %s %s %q", oneLine(string(e.Kind)), oneLine(e.Project), e.Name)
+		if e.Owner != "" {
+			b.WriteString(" of " + oneLine(e.Owner))
+		}
+		b.WriteString(" (" + oneLine(e.ID) + ")")
+		if e.Reason != "" {
+			b.WriteString(": " + oneLine(e.Reason))
+		}
+		b.WriteString("\n")
+		if e.Outcome.Trouble() {
+			b.WriteString("      " + oneLine(e.Next) + "\n")
+		}
+	}
+	if n > maxPerHeading {
+		fmt.Fprintf(b, "  ... and %d more; the JSON and the HTML report list all\n", n-maxPerHeading)
+	}
+}
+
+// Owner is a user with what is left to her.
+type Owner struct {
+	Name    string
+	Entries []Entry
+}
+
+// LeftTo lists who must start something, and what.
+func (m *Maintenance) LeftTo() []Owner {
+	by := map[string][]Entry{}
+	for _, e := range m.Entries {
+		if e.Outcome == LeftAlone {
+			by[e.Owner] = append(by[e.Owner], e)
+		}
+	}
+	var owners []Owner
+	for _, name := range slices.Sorted(maps.Keys(by)) {
+		owners = append(owners, Owner{name, by[name]})
+	}
+	return owners
+}
+
+// WriteJSON prints the report as one JSON object on one line.
+func (m *Maintenance) WriteJSON(w io.Writer) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(m)
+}
