@@ -122,7 +122,8 @@ func TestValidate(t *testing.T) {
 
 		{"words", "DMM_OUTPUT=yaml\nDMM_LOG_FORMAT=xml\nDMM_LOG_LEVEL=loud\nDMM_PROFILE=7.0", Needs{}, []want{
 			{"DMM_OUTPUT", `"yaml" is not among the values it can have; give text or json`}, {"DMM_LOG_FORMAT", "auto, text or json"}, {"DMM_LOG_LEVEL", "debug, info, warn or error"}, {"DMM_PROFILE", "6.1, 6.2 or 6.3"}}},
-		{"kinds", "DMM_KINDS=App,Job,scheduledjob,Build", Needs{}, []want{{"DMM_KINDS", `"Job"`}, {"DMM_KINDS", `"Build"`}}},
+		{"kinds", "DMM_KINDS=App,Launcher,scheduledjob,Build,Cluster", Needs{}, []want{{"DMM_KINDS", `"Launcher"`}, {"DMM_KINDS", `"Cluster"`}}},
+		{"policies", "DMM_RUNNING_JOBS=kill\nDMM_RUNNING_BUILDS=stop", Needs{}, []want{{"DMM_RUNNING_JOBS", `"kill"`}, {"DMM_RUNNING_BUILDS", `"stop"`}}},
 		{"snapshot", "DMM_SNAPSHOT=20260922-190227-k3f9", Needs{}, nil},
 		{"snapshot in words", "DMM_SNAPSHOT=yesterday", Needs{}, []want{{"DMM_SNAPSHOT", `"yesterday"`}}},
 		{"snapshot by its path", "DMM_SNAPSHOT=2026/09/20260922-190227-k3f9", Needs{}, []want{{"DMM_SNAPSHOT", "20260922-190227-k3f9"}}},

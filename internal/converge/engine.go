@@ -305,7 +305,7 @@ func (x *step) rule(ctx context.Context, t *task, gone bool) {
 			x.sooner()
 		}
 		if t.last {
-			x.settle(t, window.Failed, fmt.Sprintf("it was not at the goal within %s: Domino says %s", x.Limits.Grace, t.seen.DominoState))
+			x.settle(t, window.Failed, t.overdue(x.Limits.Grace))
 			return
 		}
 		x.move(t, waiting)
@@ -437,6 +437,8 @@ func (x *step) called(ctx context.Context, t *task, a execution.Answer, err erro
 		x.settle(t, event, why)
 	case errors.Is(err, execution.ErrGone):
 		x.rule(ctx, t, true)
+	case errors.As(err, new(*execution.LeaveError)):
+		x.settle(t, window.Left, reason(err))
 	case errors.Is(err, execution.ErrNotOurs):
 		x.settle(t, window.Left, "only its owner can start it: "+reason(err))
 	case errors.As(err, new(*execution.ChangedError)):

@@ -24,6 +24,8 @@ type Step struct {
 	Item *window.Item `json:"-"`
 	// NotBefore: until then nothing is sent and no outcome recorded, since a call may be on its way.
 	NotBefore time.Time `json:"notBefore,omitzero"`
+	// Wait: nothing is sent. It comes to its end by itself, or is reported when the grace period is over.
+	Wait bool `json:"wait,omitempty"`
 	// Renamed: a new instance id does not prove a new instance.
 	Renamed bool   `json:"renamed,omitempty"`
 	Why     string `json:"why"`
@@ -35,22 +37,33 @@ type Leaving struct {
 	Reason string       `json:"reason"`
 }
 
-// stopOrder is the order of sending at shutdown. What serves production goes last, once
-// the others are settled, and comes back first.
+// stopOrder is the order of sending at shutdown. Jobs take longest to end, since their results are saved, and come first
+// after the schedules, which start more of them. What serves production goes last, once the others are settled,
+// and comes back first.
 var stopOrder = []execution.Kind{
-	execution.ScheduledJob, execution.Workspace, execution.App, execution.ModelAPI, execution.Endpoint, execution.ExternalDeployment,
+	execution.ScheduledJob, execution.Job, execution.Build, execution.Workspace, execution.App,
+	execution.ModelAPI, execution.Endpoint, execution.ExternalDeployment,
 }
 
 var startOrder = []execution.Kind{
-	execution.ModelAPI, execution.Endpoint, execution.ExternalDeployment, execution.App, execution.Workspace, execution.ScheduledJob,
+	execution.ModelAPI, execution.Endpoint, execution.ExternalDeployment, execution.App, execution.Workspace,
+	execution.ScheduledJob, execution.Build, execution.Job,
 }
 
 // PlanStop plans a shutdown. run is the run that will execute it: what failed in it is
 // not tried again. What is in doubt is left alone until settled.
-func PlanStop(b *window.Balance, f execution.Filter, run string, settled time.Time) Plan {
+func PlanStop(b *window.Balance, f execution.Filter, h execution.Handling, run string, settled time.Time) Plan {
 	p := Plan{Goal: window.Stop}
 	for _, it := range b.ToStop(f) {
-		p.add(it, run, settled)
+		course, why := h.Of(it.Execution)
+		if course == execution.CourseLeave {
+			p.Left = append(p.Left, Leaving{it, why})
+			continue
+		}
+		p.add(it, run, settled, why)
+		if n := len(p.Steps); n > 0 && p.Steps[n-1].Item == it {
+			p.Steps[n-1].Wait = course == execution.CourseWait
+		}
 	}
 	p.sort(stopOrder)
 	return p
@@ -58,8 +71,9 @@ func PlanStop(b *window.Balance, f execution.Filter, run string, settled time.Ti
 
 // Policy is what a restore leaves alone.
 type Policy struct {
-	Filter     execution.Filter
-	Workspaces bool // start workspaces, too
+	Filter execution.Filter
+	// Leave says why executions of a kind are settled without being started.
+	Leave map[execution.Kind]string
 	// AppsRenamed: an upgrade since the shutdown has changed what the id of an app's instance is.
 	AppsRenamed bool
 }
@@ -71,11 +85,11 @@ func PlanStart(b *window.Balance, policy Policy, run string, settled time.Time) 
 		switch {
 		case !policy.Filter.Match(it.Execution):
 			continue // still owed: a filter on restore only narrows
-		case it.Kind == execution.Workspace && !policy.Workspaces && it.Start.Intents == 0:
-			p.Left = append(p.Left, Leaving{it, "workspaces are started by their owners, unless DMM_RESTORE_WORKSPACES is true"})
+		case policy.Leave[it.Kind] != "" && it.Start.Intents == 0:
+			p.Left = append(p.Left, Leaving{it, policy.Leave[it.Kind]})
 			continue
 		}
-		p.add(it, run, settled)
+		p.add(it, run, settled, "")
 	}
 	for i, s := range p.Steps {
 		p.Steps[i].Renamed = policy.AppsRenamed && s.Item.Kind == execution.App
@@ -84,7 +98,7 @@ func PlanStart(b *window.Balance, policy Policy, run string, settled time.Time) 
 	return p
 }
 
-func (p *Plan) add(it *window.Item, run string, settled time.Time) {
+func (p *Plan) add(it *window.Item, run string, settled time.Time, also string) {
 	a := it.Attempt(p.Goal)
 	if a.Outcome == window.Failed && a.Run == run {
 		return
@@ -102,6 +116,9 @@ func (p *Plan) add(it *window.Item, run string, settled time.Time) {
 	}
 	if a.Outcome == window.Failed {
 		s.Why = "failed before: " + a.Reason
+	}
+	if also != "" {
+		s.Why += "; " + also
 	}
 	p.Steps = append(p.Steps, s)
 }

@@ -42,6 +42,7 @@ type task struct {
 	// before is the instance that the last call met, or would have.
 	before string
 
+	waits   bool // nothing is sent for it
 	forced  bool
 	late    bool // before is an instance that an earlier start made, and that was given up
 	renamed bool // instance ids may have changed their meaning since before was seen
@@ -53,7 +54,7 @@ type task struct {
 
 func newTask(g window.Goal, s Step, d execution.Driver) *task {
 	it := s.Item
-	t := &task{item: it, driver: d, notBefore: s.NotBefore, renamed: s.Renamed, seen: it.Execution, before: it.Instance}
+	t := &task{item: it, driver: d, notBefore: s.NotBefore, waits: s.Wait, renamed: s.Renamed, seen: it.Execution, before: it.Instance}
 	if g == window.Stop {
 		t.landed = it.Stop.Open
 		return t
@@ -96,10 +97,16 @@ func outcome(e window.Event, format string, args ...any) ruling {
 // judgeStop rules on a task of a shutdown, given how its execution is now.
 func (t *task) judgeStop(now execution.Execution, gone bool) ruling {
 	switch {
+	case t.waits && (gone || now.State.Down()):
+		return outcome(window.Done, "") // it ended by itself, or its owner ended it: nothing was sent, so that it is not ours
+	case t.waits && now.State != execution.Unknown:
+		return ruling{verdict: wait}
 	case gone && (t.landed || t.answered):
 		return outcome(window.Done, "it no longer exists in Domino")
 	case gone:
 		return outcome(window.NotOurs, "it no longer exists in Domino, and dmm had not stopped it")
+	case now.State.Down() && now.Finished():
+		return outcome(window.NotOurs, "it came to its own end")
 	case now.State.Down() && (t.landed || t.answered):
 		return outcome(window.Done, "%s", t.rewritten(now))
 	case now.State.Down():
@@ -118,6 +125,14 @@ func (t *task) judgeStop(now execution.Execution, gone bool) ruling {
 		return ruling{verdict: wait}
 	}
 	return ruling{verdict: call}
+}
+
+// overdue says of a task that it was not at the goal in time.
+func (t *task) overdue(grace time.Duration) string {
+	if t.waits {
+		return fmt.Sprintf("it still runs after %s (Domino says %s); dmm waits for it and does not stop it", grace, t.seen.DominoState)
+	}
+	return fmt.Sprintf("it was not at the goal within %s: Domino says %s", grace, t.seen.DominoState)
 }
 
 // other reports whether what runs now is not what is on record: a new instance, or

@@ -110,11 +110,11 @@ func TestPlansAreOrdered(t *testing.T) {
 		}
 		return list
 	}
-	stop := PlanStop(window.Remaining(lines, nil), execution.Filter{}, "", time.Time{})
+	stop := PlanStop(window.Remaining(lines, nil), execution.Filter{}, execution.Handling{}, "", time.Time{})
 	if got := kinds(stop); len(got) != 4 || got[0] != execution.ScheduledJob || got[3] != execution.ModelAPI {
 		t.Errorf("a shutdown goes %v, want schedules first and model APIs last", got)
 	}
-	start := PlanStart(window.Remaining(lines, journal), Policy{}, "", time.Time{})
+	start := PlanStart(window.Remaining(lines, journal), Policy{Leave: map[execution.Kind]string{execution.Workspace: "by setting"}}, "", time.Time{})
 	if got := kinds(start); len(got) != 3 || got[0] != execution.ModelAPI || got[2] != execution.ScheduledJob {
 		t.Errorf("a restore goes %v, want model APIs first and schedules last, without workspaces", got)
 	}

@@ -56,6 +56,7 @@ type core struct {
 	readTimeout   time.Duration
 	mu            sync.Mutex
 	dialect       Dialect
+	caller        Principal
 	absent        map[route]bool // routes that this release was seen not to have
 	writeDeadline time.Duration
 }
@@ -69,6 +70,7 @@ const (
 	routeModelList                     // /v4/modelManager/ui/models
 	routeEndpoints                     // /api/gen-ai/beta
 	routeModelDeployments              // /api/modelServing/v1/modelDeployments
+	routeClassics                      // /v4/workspace/project/{id}/runningClassicWorkspaces
 )
 
 // New makes a client that may read. It sends nothing.
@@ -236,8 +238,19 @@ func (c *Client) Identify(ctx context.Context) (Deployment, error) {
 	clear(c.absent)
 	c.mu.Unlock()
 
-	d.Principal, err = c.principal(ctx)
+	if d.Principal, err = c.principal(ctx); err == nil {
+		c.mu.Lock()
+		c.caller = d.Principal
+		c.mu.Unlock()
+	}
 	return d, err
+}
+
+// Caller is whom the credential belongs to. It is the zero Principal before [Client.Identify].
+func (c *Client) Caller() Principal {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.caller
 }
 
 // principal asks who the caller is (api.md §5).

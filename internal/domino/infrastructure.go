@@ -176,8 +176,9 @@ type Revision struct {
 // Environment is a compute environment (api.md §14, environments.EnvironmentDetails).
 type Environment struct {
 	ID, Name string
+	Owner    string // a user name
 	Archived bool
-	Latest   *Revision // nil: none
+	Latest   *Revision // nil: none. Its status is the live state of its build (LIVE)
 	Active   *Revision // the one that a start takes which names none (selectedRevision); nil: none
 }
 
@@ -195,15 +196,21 @@ func (w *revisionWire) value() *Revision {
 }
 
 type environmentWire struct {
-	ID       id            `json:"id"`
-	Name     string        `json:"name"`
-	Archived bool          `json:"archived"`
-	Latest   *revisionWire `json:"latestRevision"`
-	Active   *revisionWire `json:"selectedRevision"`
+	ID       id     `json:"id"`
+	Name     string `json:"name"`
+	Archived bool   `json:"archived"`
+	Owner    *struct {
+		Name string `json:"username"`
+	} `json:"owner"`
+	Latest *revisionWire `json:"latestRevision"`
+	Active *revisionWire `json:"selectedRevision"`
 }
 
 func (w environmentWire) value() (Environment, error) {
 	e := Environment{ID: string(w.ID), Name: w.Name, Archived: w.Archived, Latest: w.Latest.value(), Active: w.Active.value()}
+	if w.Owner != nil {
+		e.Owner = w.Owner.Name
+	}
 	return e, needID(e.ID)
 }
 

@@ -61,6 +61,9 @@ type Dialect struct {
 	ScheduleDataConfig bool // a schedule is read with dataConfig nested and written with its values at the top (api.md §12)
 
 	PagedExecutions bool // /v4/admin/executions is a paged object, not an array (api.md §13)
+	CancelBuild     bool // the build of an environment's revision can be cancelled (api.md §14, op killRevisionBuild)
+	ReadRevision    bool // one revision can be read, with the status of its build (api.md §14, op getEnvironmentRevisionOverview)
+	Rebuild         bool // a revision can be built again (api.md §14, op rebuildEnvironmentRevision)
 	ArchivedFlag    bool // dashboardEntries takes includeArchived (api.md §6, op getDashboardEntries)
 }
 
@@ -89,8 +92,12 @@ var dialects = func() []Dialect {
 	next("5.9", 5, 9, func(d *Dialect) {
 		d.SessionMountIDs = true    // id?@5.9+ (§10, workspace.DataMountSpecificationDto)
 		d.ScheduleDataConfig = true // dataConfig@5.9+ (§12, scheduledjob.ScheduledJobDto)
+		d.CancelBuild = true        // spec 5.9->6.3 (§14, op killRevisionBuild)
 	})
-	next("5.10", 5, 10, nil) // service accounts come with it (§1), no route that dmm uses
+	next("5.10", 5, 10, func(d *Dialect) {
+		d.ReadRevision = true // spec 5.10->6.3 (§14, op getEnvironmentRevisionOverview)
+		d.Rebuild = true      // spec 5.10->6.3 (§14, op rebuildEnvironmentRevision)
+	})
 	next("5.11", 5, 11, func(d *Dialect) {
 		d.ModelServing = true // spec 5.11->6.3 (§9b, op listModelAPIVersions)
 	})

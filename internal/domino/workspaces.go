@@ -228,3 +228,75 @@ func (c *Client) StartWorkspaceSession(ctx context.Context, projectID, id string
 	}
 	return w.value()
 }
+
+// RunningClassics lists the classic workspaces of a project that run (op getRunningClassicWorkspaces; SPEC only). A release
+// without the route is asked once, and has none.
+func (c *Client) RunningClassics(ctx context.Context, projectID string) ([]Workspace, []RowError, error) {
+	if c.isAbsent(routeClassics) {
+		return nil, nil, nil
+	}
+	const size = 50
+	list, rows, err := paged(ctx, c, pages[workspaceWire, Workspace]{
+		what: "classic workspace of project " + projectID, field: "workspaces", value: workspaceWire.value,
+		id: func(w Workspace) string { return w.ID },
+		request: func(_, offset int) request {
+			r := newRequest("/v4/workspace/project/{}/runningClassicWorkspaces", projectID)
+			r.query = url.Values{"offset": {strconv.Itoa(offset)}, "limit": {strconv.Itoa(size)}} // both are required
+			return r
+		},
+		total: "totalWorkspaceCount", size: size, sizeField: "limit",
+	})
+	if KindOf(err) == KindNoRoute {
+		c.mu.Lock()
+		c.absent[routeClassics] = true
+		c.mu.Unlock()
+		return nil, nil, nil
+	}
+	return list, rows, err
+}
+
+// ClassicWorkspace is a classic workspace: a run with an editor in it (api.md §10b, workspaces.Workspace).
+type ClassicWorkspace struct {
+	ID, ProjectID, Title, StartedBy string
+
+	Status    string // a RunStatus (api.md §21)
+	Completed *bool
+}
+
+// ClassicWorkspace reads one (op getWorkspaceById).
+func (c *Client) ClassicWorkspace(ctx context.Context, projectID, id string) (ClassicWorkspace, error) {
+	r := newRequest("/v4/workspaces/workspace/{}", id)
+	r.query, r.needed = url.Values{"projectId": {projectID}}, []string{projectID}
+	return one(ctx, c, r, classicWire.value)
+}
+
+type classicWire struct {
+	ID        id     `json:"id"`
+	ProjectID id     `json:"projectId"`
+	Title     string `json:"title"`
+	Status    string `json:"status"`
+	Completed *bool  `json:"isCompleted"`
+	StartedBy *struct {
+		Name string `json:"username"`
+	} `json:"startedBy"`
+}
+
+func (w classicWire) value() (ClassicWorkspace, error) {
+	v := ClassicWorkspace{ID: string(w.ID), ProjectID: string(w.ProjectID), Title: w.Title, Status: w.Status, Completed: w.Completed}
+	if w.StartedBy != nil {
+		v.StartedBy = w.StartedBy.Name
+	}
+	return v, needID(v.ID)
+}
+
+// StopClassic stops a classic workspace and saves what was done in it (op stopClassicWorkspaceSaveChanges).
+func (c *Client) StopClassic(ctx context.Context, id string) error {
+	body, err := json.Marshal(map[string]string{"workspaceId": id, "commitMessage": "Stopped for maintenance"})
+	if err != nil {
+		return err
+	}
+	r := newRequest("/v4/workspace/stop/save")
+	r.method, r.body, r.needed = "POST", body, []string{id}
+	_, err = c.write(ctx, r)
+	return err
+}

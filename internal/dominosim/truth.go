@@ -176,6 +176,12 @@ func (s *Sim) Objects(kind string) []Object {
 			for _, j := range s.jobs.order {
 				add(j.id, j.title, j.project, j.by.name)
 			}
+		case KindBuild:
+			for _, r := range s.revisions.order {
+				if r.status.at(now) != "" && r.id != r.environment.revision {
+					out = append(out, Object{Key: Key{kind, r.id}, Name: r.environment.name, Owner: r.environment.owner.name})
+				}
+			}
 		case KindScheduledJob:
 			for _, d := range s.schedules.order {
 				add(d.id, text(d.definition.at(now)["title"]), d.project, d.project.owner.name)

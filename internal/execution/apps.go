@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/domino-maintenance-mode/dmm/internal/domino"
@@ -38,11 +40,19 @@ func (d *apps) List(ctx context.Context) Listing {
 	for _, r := range rows {
 		l.problem(App, r.What, r.Err)
 	}
+	others := map[string]int{}
 	for _, a := range list {
 		// BATCH, REPORT and SCORER are launchers and the like (api.md §23 row 14).
-		if strings.EqualFold(a.Type, "APP") {
-			l.Executions = append(l.Executions, d.fold(a))
+		if e := d.fold(a); strings.EqualFold(a.Type, "APP") {
+			l.Executions = append(l.Executions, e)
+		} else if e.State.Up() {
+			others[a.Type]++
 		}
+	}
+	for _, word := range slices.Sorted(maps.Keys(others)) {
+		l.Problems = append(l.Problems, Problem{
+			Kind: App, Subject: cmp.Or(word, "no type"), Message: fmt.Sprintf("%d running model products of this type are no apps: dmm leaves them alone, and an upgrade may end them", others[word]),
+		})
 	}
 	return l
 }

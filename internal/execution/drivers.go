@@ -31,7 +31,20 @@ func NewDrivers(c *domino.Client) *Drivers {
 		ExternalDeployment: &deployments{client: c, projects: p},
 		Workspace:          &workspaces{client: c, projects: p},
 		ScheduledJob:       &schedules{client: c, projects: p},
+		Job:                newJobs(c, p),
+		Build:              &builds{client: c},
 	}}
+}
+
+// Handle lets the drivers stop jobs as a handling says: with or without their results.
+func (d *Drivers) Handle(h Handling) { d.byKind[Job].(*jobs).discard = h.Jobs == PolicyDiscard }
+
+// Recall tells the drivers of an earlier start on record: what it made of e, if Domino told.
+func (d *Drivers) Recall(e Execution, instance string) {
+	var r jobRestart
+	if e.Kind == Job && json.Unmarshal(e.Restart, &r) == nil {
+		d.byKind[Job].(*jobs).recall(r, instance)
+	}
 }
 
 // Of returns the driver of a kind, nil if there is none.

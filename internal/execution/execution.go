@@ -1,6 +1,8 @@
 // Package execution knows what runs in Domino: one Execution is one app, model
-// API version, workspace or scheduled job, and one Driver per Kind lists, reads,
-// stops and starts the executions of that kind.
+// API version, workspace, scheduled job, job or image build, and one Driver per Kind
+// lists, reads, stops and starts the executions of that kind. A compute cluster belongs
+// to the workspace or job that it was made for, comes and goes with it (docs-facts 1.9),
+// and is no execution of its own.
 //
 // Two rules hold for every driver. Domino's lists may lag behind what it has
 // accepted, so a list only nominates: whoever decides something about an
@@ -36,7 +38,7 @@ const (
 
 // Kinds lists every kind that has a driver, in the order in which people read them.
 func Kinds() []Kind {
-	return []Kind{App, ModelAPI, Endpoint, ExternalDeployment, Workspace, ScheduledJob}
+	return []Kind{App, ModelAPI, Endpoint, ExternalDeployment, Workspace, ScheduledJob, Job, Build}
 }
 
 // Serving reports whether executions of the kind answer production's requests: they go
@@ -47,7 +49,7 @@ func (k Kind) Serving() bool { return k == ModelAPI || k == Endpoint || k == Ext
 func (k Kind) Plural(n int) string {
 	word := map[Kind]string{
 		App: "app", ModelAPI: "model API version", Endpoint: "GenAI endpoint version", ExternalDeployment: "external deployment",
-		Workspace: "workspace", ScheduledJob: "schedule",
+		Workspace: "workspace", ScheduledJob: "schedule", Job: "job", Build: "build",
 	}[k]
 	if word == "" {
 		word = string(k)
@@ -100,11 +102,12 @@ func (p Project) String() string {
 // snapshot, so that its JSON names are a format others rely on.
 type Execution struct {
 	Kind    Kind    `json:"kind"`
-	ID      string  `json:"id"`               // app, model API version or workspace id; key of a schedule; "endpoint/number"
-	Parent  string  `json:"parent,omitempty"` // the model of a model API version, the endpoint of an endpoint's
+	ID      string  `json:"id"`               // app, model API version, workspace, job or revision id; key of a schedule; "endpoint/number"
+	Parent  string  `json:"parent,omitempty"` // the model of a model API version, the endpoint of an endpoint's, the environment of a build
 	Name    string  `json:"name"`
 	Project Project `json:"project"`
 	Owner   string  `json:"owner,omitempty"` // whom it runs as
+	Flow    string  `json:"flow,omitempty"`  // the flow whose task a job is
 
 	State       State     `json:"state"`
 	DominoState string    `json:"dominoState"`        // Domino's own word, for people
@@ -183,7 +186,8 @@ type Driver interface {
 	// ErrAlready when Domino says that e does not run.
 	Stop(ctx context.Context, e Execution, force bool) (Answer, error)
 	// Start asks Domino to start e with the arguments in e.Restart.
-	// ErrAlready when it runs, ErrNotOurs when only its owner may start it.
+	// ErrAlready when it runs, ErrNotOurs when only its owner may start it, a *LeaveError
+	// when it must be left as it is.
 	Start(ctx context.Context, e Execution) (Answer, error)
 }
 
@@ -193,6 +197,11 @@ var (
 	ErrAlready = errors.New("is already so")
 	ErrNotOurs = errors.New("only its owner may start it")
 )
+
+// LeaveError says why a start sent nothing, and why nobody should before a person has looked.
+type LeaveError struct{ Reason string }
+
+func (e *LeaveError) Error() string { return e.Reason }
 
 // Comparer is a Driver whose calls rewrite the whole definition of an execution.
 type Comparer interface {

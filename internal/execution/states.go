@@ -18,6 +18,26 @@ var runStates = map[string]State{
 	"failed": Failed, "error": Failed,
 }
 
+func runState(status string) State {
+	if s, ok := runStates[strings.ToLower(status)]; ok {
+		return s
+	}
+	return Unknown
+}
+
+// endState is runState for what has an end flag beside its word. The flag decides: a word may end before the files are saved.
+func endState(status string, completed *bool) State {
+	s := runState(status)
+	switch {
+	case completed == nil:
+	case *completed && !s.Down():
+		return Stopped
+	case !*completed && s.Down():
+		return Stopping
+	}
+	return s
+}
+
 // appState folds the status of an app. An app that was never started has an
 // empty or unfamiliar status and no instance (api.md §8, inferred): without an
 // instance nothing can run.

@@ -2,7 +2,6 @@ package execution
 
 import (
 	"context"
-	"slices"
 	"strings"
 
 	"github.com/domino-maintenance-mode/dmm/internal/domino"
@@ -40,8 +39,16 @@ func Witness(ctx context.Context, c *domino.Client) ([]Sighting, []Problem, erro
 	return seen, problems, nil
 }
 
-// Unaccounted returns the sightings of apps and workspaces that the inventory does
-// not show as running, and counts the others by workload: kinds without a driver.
+// workloadKind is the kind that a workload word stands for, which is a RunType (api.md §21).
+func workloadKind(word string) (Kind, bool) {
+	k, ok := map[string]Kind{"app": App, "workspace": Workspace, "batch": Job, "scheduled": Job}[strings.ToLower(word)]
+	return k, ok
+}
+
+// Unaccounted returns the sightings of kinds with a driver that the inventory does
+// not show as running, and counts the others by workload. A run of a launcher is a job
+// (docs-facts 1.4) and accounted for if it was found as one. Compute clusters are part of the
+// sighting of the execution that they belong to (api.md §13), and so never counted by themselves.
 func Unaccounted(inventory []Execution, seen []Sighting) (missing []Sighting, without map[string]int) {
 	runs := make(map[string]bool, len(inventory))
 	for _, e := range inventory {
@@ -54,14 +61,14 @@ func Unaccounted(inventory []Execution, seen []Sighting) (missing []Sighting, wi
 		if st, ok := runStates[strings.ToLower(s.State)]; ok && st.Down() {
 			continue
 		}
-		// Workload words are those of RunType (api.md §21).
-		if !slices.Contains([]string{"app", "workspace"}, strings.ToLower(s.Workload)) {
+		if runs[s.ID] {
+			continue
+		}
+		if _, ok := workloadKind(s.Workload); !ok {
 			without[s.Workload]++
 			continue
 		}
-		if !runs[s.ID] {
-			missing = append(missing, s)
-		}
+		missing = append(missing, s)
 	}
 	return missing, without
 }

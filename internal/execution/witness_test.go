@@ -36,7 +36,7 @@ func TestTheWitnessAccountsForTheInventory(t *testing.T) {
 		if len(missing) > 0 {
 			t.Errorf("unaccounted = %+v, want none", missing)
 		}
-		wantEqual(t, "kinds without a driver", map[string]int{"Batch": 55, "Launcher": 1}, without)
+		wantEqual(t, "kinds without a driver", map[string]int{"Launcher": 1}, without)
 
 		for _, kind := range []execution.Kind{execution.App, execution.Workspace} {
 			i := slices.IndexFunc(l.Executions, func(e execution.Execution) bool { return e.Kind == kind && e.State.Up() })
@@ -74,7 +74,10 @@ func TestUnaccounted(t *testing.T) {
 		{"it is down, and seen to stop", in(execution.Stopped), seen("App", "Stopping"), true, map[string]int{}},
 		{"it is down in both", in(execution.Stopped), seen("App", "Succeeded"), false, map[string]int{}},
 		{"a workspace", execution.Execution{}, seen("Workspace", "Running"), true, map[string]int{}},
-		{"a job", app, seen("Batch", "Running"), false, map[string]int{"Batch": 1}},
+		{"a job that is in no list", execution.Execution{}, seen("Batch", "Running"), true, map[string]int{}},
+		{"a job", execution.Execution{Kind: execution.Job, ID: "run", RunID: "run", State: execution.Running}, seen("Scheduled", "Running"), false, map[string]int{}},
+		{"a launcher's run that is a job", execution.Execution{Kind: execution.Job, ID: "run", RunID: "run", State: execution.Running}, seen("Launcher", "Running"), false, map[string]int{}},
+		{"a launcher", execution.Execution{}, seen("Launcher", "Running"), false, map[string]int{"Launcher": 1}},
 		{"a job that is over", app, seen("Scheduled", "Failed"), false, map[string]int{}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

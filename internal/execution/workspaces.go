@@ -1,7 +1,9 @@
 package execution
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -21,6 +23,13 @@ type workspaceRestart struct {
 	ProjectID              string   `json:"projectId"`
 	ExternalVolumeMountIDs []string `json:"externalVolumeMounts"`
 	NetAppVolumeIDs        []string `json:"netAppVolumeIds,omitempty"`
+	// Classic: it is a plain run, which no call starts again.
+	Classic bool `json:"classic,omitempty"`
+}
+
+func isClassic(e Execution) bool {
+	var r workspaceRestart
+	return json.Unmarshal(e.Restart, &r) == nil && r.Classic
 }
 
 // List reads the admin's rows. They carry no project id, so that they are joined to
@@ -28,6 +37,49 @@ type workspaceRestart struct {
 // with the rows, and callers who may not see them cost a scan of every project (api.md
 // §10, §22 item 8, §23 row 11).
 func (d *workspaces) List(ctx context.Context) Listing {
+	l := d.durable(ctx)
+	l.merge(d.classics(ctx))
+	return l
+}
+
+// classics lists the classic workspaces that run, project by project (api.md §10b, §23 row 10). Nobody has confirmed the route:
+// where Domino answers and refuses, that is said, and the listing is as whole as one can be. The list of all executions
+// shows what runs there.
+func (d *workspaces) classics(ctx context.Context) Listing {
+	var l Listing
+	var mu sync.Mutex
+	var refused []string
+	var refusal error
+	projects := d.projects.list(false)
+	eachParallel(ctx, len(projects), func(i int) {
+		list, rows, err := d.client.RunningClassics(ctx, projects[i].ID)
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case answered(err):
+			refused, refusal = append(refused, projects[i].String()), err
+		case err != nil:
+			l.problem(Workspace, "classic ones of "+projects[i].String(), err)
+		}
+		for _, r := range rows {
+			l.problem(Workspace, r.What, r.Err)
+		}
+		for _, w := range list {
+			e := d.fold(w)
+			e.Project, e.Instance, e.RunID = projects[i], "", cmp.Or(e.RunID, e.ID)
+			e.Restart = restartArgs(workspaceRestart{ProjectID: projects[i].ID, Classic: true})
+			l.Executions = append(l.Executions, e)
+		}
+	})
+	if len(refused) > 0 {
+		l.Problems = append(l.Problems, Problem{
+			Kind: Workspace, Subject: "classic workspaces", Message: fmt.Sprintf("could not be listed in %d projects (%s, ...): stop them by hand: %v", len(refused), refused[0], refusal),
+		})
+	}
+	return l
+}
+
+func (d *workspaces) durable(ctx context.Context) Listing {
 	var l Listing
 	rows, broken, err := d.client.WorkspaceRows(ctx)
 	switch {
@@ -114,6 +166,16 @@ func (d *workspaces) Poll(ctx context.Context) (map[string]State, error) {
 	return states, nil
 }
 
+// readClassic tells how the run is; the rest of e stays as it was listed.
+func (d *workspaces) readClassic(ctx context.Context, e Execution) (Execution, error) {
+	w, err := d.client.ClassicWorkspace(ctx, e.Project.ID, e.ID)
+	if err != nil {
+		return e, gone(err)
+	}
+	e.State, e.DominoState = endState(w.Status, w.Completed), w.Status
+	return e, nil
+}
+
 func (d *workspaces) read(ctx context.Context, e Execution) (domino.Workspace, Execution, error) {
 	w, err := d.client.Workspace(ctx, e.Project.ID, e.ID)
 	if err != nil {
@@ -127,11 +189,17 @@ func (d *workspaces) read(ctx context.Context, e Execution) (domino.Workspace, E
 }
 
 func (d *workspaces) Read(ctx context.Context, e Execution) (Execution, error) {
+	if isClassic(e) {
+		return d.readClassic(ctx, e)
+	}
 	_, now, err := d.read(ctx, e)
 	return now, err
 }
 
 func (d *workspaces) Detail(ctx context.Context, e Execution) (Execution, error) {
+	if isClassic(e) {
+		return d.readClassic(ctx, e)
+	}
 	w, now, err := d.read(ctx, e)
 	if err != nil || !now.State.Up() {
 		return now, err
@@ -176,10 +244,15 @@ func (d *workspaces) arguments(ctx context.Context, w domino.Workspace, now Exec
 	return now, nil
 }
 
-// Stop stops the session. What Domino answers for a workspace that is stopped is not
+// Stop stops the session; of a classic workspace, it saves what was done in it, which is nowhere else. What Domino answers for a workspace that is stopped is not
 // evidenced (api.md §10): any refusal is followed by a look.
 func (d *workspaces) Stop(ctx context.Context, e Execution, _ bool) (Answer, error) {
-	err := d.client.StopWorkspace(ctx, e.Project.ID, e.ID)
+	var err error
+	if isClassic(e) {
+		err = d.client.StopClassic(ctx, e.ID)
+	} else {
+		err = d.client.StopWorkspace(ctx, e.Project.ID, e.ID)
+	}
 	if err == nil || !answered(err) {
 		return Answer{}, err
 	}
@@ -192,6 +265,9 @@ func (d *workspaces) Start(ctx context.Context, e Execution) (Answer, error) {
 	var r workspaceRestart
 	if err := decodeRestart(e, &r); err != nil {
 		return Answer{}, err
+	}
+	if r.Classic {
+		return Answer{}, &LeaveError{"it is a classic workspace, which no call of Domino starts: its owner must, and finds its files in the project"}
 	}
 	var netApp []string
 	if d.client.Dialect().SessionNetApp {

@@ -296,10 +296,17 @@ func (e *Env) enter(ctx context.Context, at *scene, mode string) (*window.Run, e
 }
 
 // engine drives executions through a client that asks the run before every call.
-func (e *Env) engine(client *domino.Client, run *window.Run, goal string) *converge.Engine {
+func (e *Env) engine(client *domino.Client, run *window.Run, b *window.Balance, goal string) *converge.Engine {
 	c := e.Config
+	drivers := execution.NewDrivers(client.WithGate(run.Gate, run.CallTimeout()))
+	drivers.Handle(run.Pinned().Handling)
+	for _, it := range b.Items() {
+		if it.Start.Outcome == window.Done {
+			drivers.Recall(it.Execution, it.Start.Instance)
+		}
+	}
 	return &converge.Engine{
-		Drivers: execution.NewDrivers(client.WithGate(run.Gate, run.CallTimeout())),
+		Drivers: drivers,
 		Journal: run,
 		Log:     e.Log,
 		Limits: converge.Limits{

@@ -48,23 +48,25 @@ func running(executions []execution.Execution) []execution.Execution {
 	return up
 }
 
-// toCome are those of a snapshot that a shutdown with these filters has to do with.
+// toCome are those of a snapshot that a shutdown with these settings would stop.
 func (e *Env) toCome(executions []execution.Execution) []execution.Execution {
-	f := e.filter()
+	f, h := e.filter(), e.handling()
 	var all []execution.Execution
 	for _, x := range running(executions) {
-		if f.Match(x) {
+		if course, _ := h.Of(x); course == execution.CourseStop && f.Match(x) {
 			all = append(all, x)
 		}
 	}
 	return all
 }
 
-// planned are the executions of a plan's steps.
+// planned are the executions that a plan's steps stop or start.
 func planned(p converge.Plan) []execution.Execution {
 	var all []execution.Execution
 	for _, s := range p.Steps {
-		all = append(all, s.Item.Execution)
+		if !s.Wait {
+			all = append(all, s.Item.Execution)
+		}
 	}
 	return all
 }

@@ -15,7 +15,7 @@ import (
 )
 
 const restoreLong = `Starts again what shutdown has stopped, and nothing else: model APIs first, then apps,
-workspaces if asked to, schedules last. What its owner had stopped stays stopped. Killed at
+workspaces if asked to, schedules, and last, if asked to, builds and jobs. What its owner had stopped stays stopped. Killed at
 any moment, the same command goes on where it was; run again, it tries what failed.
 
 It also calls off a shutdown that is half done. --give-up settles what fails, so that the
@@ -73,7 +73,7 @@ func (e *Env) bringBack(ctx context.Context, at *scene, run *window.Run, snap *s
 	if err := e.foresee(ctx, at, planned(plan)); err != nil {
 		return nil, e.finish(ctx, run, nil, err)
 	}
-	err := e.engine(at.client, run, "starting").Execute(ctx, plan)
+	err := e.engine(at.client, run, balance, "starting").Execute(ctx, plan)
 	if err == nil && slices.ContainsFunc(balance.ToStart(), (*window.Item).StartFailed) {
 		// A Domino that is lost is not the fault of what could not be started.
 		if _, lost := at.client.Identify(ctx); lost != nil {
@@ -97,8 +97,18 @@ func (e *Env) bringBack(ctx context.Context, at *scene, run *window.Run, snap *s
 }
 
 func (e *Env) policy(at *scene, snap *snapshot.Snapshot) converge.Policy {
+	leave := map[execution.Kind]string{}
+	if !e.Config.RestoreWorkspaces {
+		leave[execution.Workspace] = "workspaces are started by their owners, unless DMM_RESTORE_WORKSPACES is true"
+	}
+	if !e.Config.RerunJobs {
+		leave[execution.Job] = "jobs are run again by their owners, unless DMM_RERUN_JOBS is true"
+	}
+	if !e.Config.Rebuild {
+		leave[execution.Build] = "builds are started again by their owners, unless DMM_REBUILD is true"
+	}
 	return converge.Policy{
-		Filter: e.filter(), Workspaces: e.Config.RestoreWorkspaces,
+		Filter: e.filter(), Leave: leave,
 		AppsRenamed: !execution.SameInstances(snap.Domino.Version, at.domino.Version.Raw),
 	}
 }

@@ -21,7 +21,8 @@ import (
 
 const shutdownLong = `Stops what the snapshot shows running, schedules first and model APIs last, and scans again
 until nothing new is found. Everything it tries is on record in a window before it is tried:
-killed at any moment, the same command goes on where it was.
+killed at any moment, the same command goes on where it was. Jobs and builds are waited for,
+alongside, unless DMM_RUNNING_JOBS and DMM_RUNNING_BUILDS say otherwise.
 
 An execution that its owner had stopped before dmm did is not touched, and restore will not
 start it.`
@@ -102,10 +103,31 @@ func (e *Env) snapshotFor(ctx context.Context, at *scene) (*snapshot.Snapshot, e
 			Next:   "go on with the filters that the window was opened with",
 		}
 	}
+	if h := e.handling(); h != last.Pinned.Handling && last.Pinned.Handling != (execution.Handling{}) {
+		return nil, &UsageError{
+			Reason: fmt.Sprintf("DMM_RUNNING_JOBS is %s and DMM_RUNNING_BUILDS is %s, but window %s was opened with %s and %s",
+				h.Jobs, h.Builds, last.Name(), last.Pinned.Handling.Jobs, last.Pinned.Handling.Builds),
+			Next: "go on with the settings that the window was opened with",
+		}
+	}
 	if err := sameDeployment("window "+last.Name(), last.Pinned.Domino, at.domino.URL); err != nil {
 		return nil, err
 	}
 	return pinnedSnapshot(ctx, at.store, last.Pinned)
+}
+
+// handling is what the settings say about jobs and builds.
+func (e *Env) handling() execution.Handling {
+	return execution.Handling{Jobs: execution.Policy(e.Config.RunningJobs), Builds: execution.Policy(e.Config.RunningBuilds)}
+}
+
+// able is a handling as far as this Domino is able to follow it.
+func (s *scene) able(h execution.Handling) execution.Handling {
+	if h.Builds == execution.PolicyCancel && !s.domino.Dialect.CancelBuild {
+		h.Builds = execution.PolicyWait
+		s.res.Note("Domino " + s.domino.Dialect.Name + " has no call that cancels a build: builds are waited for")
+	}
+	return h
 }
 
 // mayOpen guards a new window against a snapshot that does not show what runs now.
@@ -146,7 +168,8 @@ func (e *Env) enterShutdown(ctx context.Context, at *scene, snap *snapshot.Snaps
 		return e.enter(ctx, at, window.ModeShutdown)
 	}
 	return window.OpenNext(ctx, at.store, at.last, window.Pinned{
-		Snapshot: snap.ID, SHA256: snap.Data.SHA256, Domino: snap.Domino.URL, Filter: e.filter(), Lease: e.Config.Lease,
+		Snapshot: snap.ID, SHA256: snap.Data.SHA256, Domino: snap.Domino.URL, Filter: e.filter(),
+		Handling: e.handling(), Lease: e.Config.Lease,
 	}, e.holder(window.ModeShutdown))
 }
 
@@ -154,10 +177,10 @@ func (e *Env) enterShutdown(ctx context.Context, at *scene, snap *snapshot.Snaps
 func (e *Env) bringDown(ctx context.Context, at *scene, run *window.Run, snap *snapshot.Snapshot) (err error) {
 	res := at.res
 	settled := time.Now().Add(e.Config.Settle)
-	filter := run.Pinned().Filter
+	filter, handling := run.Pinned().Filter, at.able(run.Pinned().Handling)
 	balance := run.Account(snap.Executions)
 	defer func() { concludeShutdown(res, run, balance, filter, err) }()
-	engine := e.engine(at.client, run, "stopping")
+	engine := e.engine(at.client, run, balance, "stopping")
 	drivers := execution.NewDrivers(at.client)
 	for _, x := range snap.Executions {
 		if x.State == execution.Unknown {
@@ -166,7 +189,7 @@ func (e *Env) bringDown(ctx context.Context, at *scene, run *window.Run, snap *s
 	}
 	began := time.Now() // of the last thing that was sent
 	for scan := 0; ; scan++ {
-		found := scanFor(ctx, drivers, balance, filter)
+		found := scanFor(ctx, drivers, balance, filter, handling)
 		if err := ctx.Err(); err != nil {
 			return context.Cause(ctx)
 		}
@@ -212,7 +235,7 @@ func (e *Env) bringDown(ctx context.Context, at *scene, run *window.Run, snap *s
 		if err := run.Append(ctx, supplements...); err != nil {
 			return err
 		}
-		if err := engine.Execute(ctx, converge.PlanStop(balance, filter, run.ID(), settled)); err != nil {
+		if err := engine.Execute(ctx, converge.PlanStop(balance, filter, handling, run.ID(), settled)); err != nil {
 			return err
 		}
 		began = time.Now()
@@ -272,11 +295,12 @@ type scanned struct {
 
 // scanFor looks for what runs and is not among what the window still has to stop. A list
 // only nominates: it may be older than what dmm has done itself.
-func scanFor(ctx context.Context, drivers *execution.Drivers, b *window.Balance, f execution.Filter) scanned {
-	kinds := f.Kinds
+func scanFor(ctx context.Context, drivers *execution.Drivers, b *window.Balance, f execution.Filter, h execution.Handling) scanned {
+	kinds := slices.Clone(f.Kinds)
 	if len(kinds) == 0 {
 		kinds = execution.Kinds()
 	}
+	kinds = slices.DeleteFunc(kinds, h.Ignores)
 	l := drivers.List(ctx, kinds)
 	found := scanned{problems: l.Problems}
 	var mu sync.Mutex
@@ -314,6 +338,15 @@ func scanFor(ctx context.Context, drivers *execution.Drivers, b *window.Balance,
 func concludeShutdown(res *report.Result, run *window.Run, b *window.Balance, f execution.Filter, err error) {
 	res.Window = run.Name()
 	res.Stopping(b, f)
+	drained := 0
+	for _, it := range b.Items() {
+		if it.Flow != "" && it.Wanted() && f.Match(it.Execution) {
+			drained++
+		}
+	}
+	if drained > 0 {
+		res.Note(fmt.Sprintf("%s of flows: dmm waits for these and stops none, since a flow ends as a whole with any of its jobs", execution.Job.Plural(drained)))
+	}
 	sum := res.Sum()
 	switch {
 	case sum.Failed > 0 || res.Code == 3:
@@ -336,12 +369,13 @@ func concludeShutdown(res *report.Result, run *window.Run, b *window.Balance, f 
 // previewShutdown prints the plan that a real run would execute.
 func (e *Env) previewShutdown(ctx context.Context, at *scene, snap *snapshot.Snapshot) (*report.Result, error) {
 	var journal []window.Line
-	res, filter := at.res, e.filter()
+	res, filter, handling := at.res, e.filter(), e.handling()
 	if at.open() {
-		journal = at.last.Lines
+		journal, handling = at.last.Lines, at.last.Pinned.Handling
 	}
+	handling = at.able(handling)
 	balance := window.Remaining(snap.Executions, journal)
-	found := scanFor(ctx, execution.NewDrivers(at.client), balance, filter)
+	found := scanFor(ctx, execution.NewDrivers(at.client), balance, filter, handling)
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
 	}
@@ -351,12 +385,22 @@ func (e *Env) previewShutdown(ctx context.Context, at *scene, snap *snapshot.Sna
 	for _, x := range found.running {
 		balance.Apply(window.SupplementOf(x))
 	}
-	plan := converge.PlanStop(balance, filter, "", time.Now().Add(e.Config.Settle))
+	plan := converge.PlanStop(balance, filter, handling, "", time.Now().Add(e.Config.Settle))
 	preview(res, balance, plan)
 	if err := e.foresee(ctx, at, planned(plan)); err != nil {
 		return nil, err
 	}
-	res.Message = fmt.Sprintf("Dry run, nothing was touched: shutdown would stop %s.", plural(len(res.Executions), "execution"))
+	waits := 0
+	for _, s := range plan.Steps {
+		if s.Wait {
+			waits++
+		}
+	}
+	res.Message = fmt.Sprintf("Dry run, nothing was touched: shutdown would stop %s", plural(len(plan.Steps)-waits, "execution"))
+	if waits > 0 {
+		res.Message += fmt.Sprintf(" and wait for %d", waits)
+	}
+	res.Message += "."
 	res.Next = "dmm shutdown"
 	return res, nil
 }

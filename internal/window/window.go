@@ -271,7 +271,9 @@ type Pinned struct {
 	SHA256   string           `json:"sha256"`   // of the snapshot's data object
 	Domino   string           `json:"domino"`   // URL of the deployment
 	Filter   execution.Filter `json:"filter,omitzero"`
-	Lease    time.Duration    `json:"lease"` // nanoseconds
+	// Handling of jobs and builds. Empty in a window of a version that left them alone.
+	Handling execution.Handling `json:"handling,omitzero"`
+	Lease    time.Duration      `json:"lease"` // nanoseconds
 	// FromSnapshot: this window stopped nothing. What its snapshot shows running is owed.
 	FromSnapshot bool `json:"fromSnapshot,omitempty"`
 }
