@@ -45,12 +45,13 @@ func CheckKey(key string) error {
 func unlistable(r rune) bool { return unicode.IsControl(r) || r == '\uFFFE' || r == '\uFFFF' }
 
 // EscapeKey turns a key into a path that means nothing special to anyone on the way: file systems,
-// servers and proxies resolve "." and "..", squeeze "//" or refuse them. A segment "." or ".." becomes
-// "%2E" or "%2E%2E", an empty segment "%", and "%" itself "%25". All else stays as it is, so that what
-// dmm writes is found under its own name. No two keys share a path.
+// servers and proxies resolve "." and "..", squeeze "//" or refuse them; Azure and SMB turn "\" into "/" and
+// drop a dot at the end of a segment. A segment "." or ".." becomes "%2E" or "%2E%2E", a last dot "%2E", a
+// backslash "%5C", an empty segment "%", and "%" itself "%25". All else stays as it is, so that what dmm
+// writes is found under its own name. No two keys share a path.
 //
-// The path sorts like the key, but for segments ".", ".." and "": their "%" comes before the "." or
-// "/" of the key, never after it.
+// The path sorts like the key, but for these escapes: their "%" comes before the ".", "\" or "/" of the key,
+// never after it.
 func EscapeKey(key string) string {
 	segments := strings.Split(key, "/")
 	for i, s := range segments {
@@ -68,8 +69,17 @@ func escapeSegment(s string) string {
 	case "..":
 		return "%2E%2E"
 	}
-	return strings.ReplaceAll(s, "%", "%25")
+	s = escape.Replace(s)
+	if rest, ok := strings.CutSuffix(s, "."); ok {
+		s = rest + "%2E"
+	}
+	return s
 }
+
+var (
+	escape   = strings.NewReplacer("%", "%25", `\`, "%5C")
+	unescape = strings.NewReplacer("%25", "%", "%5C", `\`)
+)
 
 // UnescapeKey turns a path back into its key. It is false for a path that EscapeKey makes of no key:
 // what somebody else put there is none of a store's objects.
@@ -84,7 +94,10 @@ func UnescapeKey(path string) (key string, ok bool) {
 		case "%2E%2E":
 			segments[i] = ".."
 		default:
-			segments[i] = strings.ReplaceAll(s, "%25", "%")
+			if rest, ok := strings.CutSuffix(s, "%2E"); ok {
+				s = rest + "."
+			}
+			segments[i] = unescape.Replace(s)
 		}
 	}
 	key = strings.Join(segments, "/")
@@ -103,7 +116,7 @@ func EscapePrefix(prefix string) string {
 	case "", ".", "..": // may go on as "..." or be complete, and then it is escaped
 		return folder
 	}
-	return folder + strings.ReplaceAll(begun, "%", "%25")
+	return folder + escape.Replace(strings.TrimSuffix(begun, ".")) // the dot may be the last one, and escaped
 }
 
 // FromPaths turns a listing of paths, in ascending order of path as bucket services give it, into the
@@ -111,7 +124,7 @@ func EscapePrefix(prefix string) string {
 // what is no store's path, and refuses a listing out of order, which may be short as well.
 func FromPaths(paths iter.Seq2[Info, error], prefix string) iter.Seq2[Info, error] {
 	return func(yield func(Info, error) bool) {
-		// A key with a segment ".", ".." or "" comes too early in the order of paths. It is held back
+		// A key with an escape other than that of "%" comes too early in the order of paths. It is held back
 		// until a key without one has passed its place: nothing that follows that one belongs before it.
 		var held []Info
 		release := func(before func(key string) bool) bool {

@@ -86,6 +86,16 @@ type Store interface {
 	Stat(ctx context.Context, key string) (Info, error)
 }
 
+// Describer is what a store can tell of itself beyond keeping bytes. Whoever checks a store asks for it; nothing
+// else depends on it.
+type Describer interface {
+	// Who tells as whom the storage is asked: an ARN, a client id, a service account, a user id.
+	Who(ctx context.Context) (string, error)
+
+	// Right names the permission that an operation takes, by its name in Error.Op: "s3:PutObject".
+	Right(op string) string
+}
+
 // Error is a store's error: what was tried, on which key, and why it did not work.
 type Error struct {
 	Op  string // "get", "put", "create" (a Put with IfAbsent), "list", "delete", "stat"

@@ -1,10 +1,8 @@
 package s3
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -12,13 +10,22 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/domino-maintenance-mode/dmm/internal/store"
+	"github.com/domino-maintenance-mode/dmm/internal/store/remote"
 )
+
+// answer is the HTTP answer beneath an error, nil if there was none.
+func answer(err error) *http.Response {
+	var a *smithyhttp.ResponseError
+	if errors.As(err, &a) && a.Response != nil {
+		return a.Response.Response
+	}
+	return nil
+}
 
 // status is the HTTP status of an answer, 0 if there was none.
 func status(err error) int {
-	var answer *smithyhttp.ResponseError
-	if errors.As(err, &answer) {
-		return answer.HTTPStatusCode()
+	if a := answer(err); a != nil {
+		return a.StatusCode
 	}
 	return 0
 }
@@ -33,20 +40,23 @@ func code(err error) string {
 	return ""
 }
 
-// readError is explain for a GET of an object, the one call whose NoSuchKey says that the object is absent
-// from a bucket that answered. A 404 in other words may come from a proxy or be the bucket's.
-func (b *bucket) readError(err error) error {
-	if code(err) == "NoSuchKey" {
-		return store.ErrNotFound
+// Judge tells what an error means. The SDK's own list of what may pass has codes of S3 that come with any status.
+func (b *bucket) Judge(err error) remote.Verdict {
+	s := status(err)
+	v := remote.Verdict{Err: b.explain(err), Again: remote.MayPass(s, err), Landed: remote.MayHaveLanded(s, err)}
+	if known := b.retryable.IsErrorRetryable(err) == aws.TrueTernary; s != 0 {
+		v.Again = v.Again || known
+	} else {
+		v.Again = v.Again && known
 	}
-	return b.explain(err)
+	if s == http.StatusTemporaryRedirect {
+		v.Again = b.follow(err)
+	}
+	return v
 }
 
 // explain says in our words what the administrator has to look at, keeping the SDK's error beneath.
 func (b *bucket) explain(err error) error {
-	if err == nil {
-		return nil
-	}
 	switch code(err) {
 	case "NoSuchBucket":
 		return fmt.Errorf("the bucket %q does not exist%s: %w", b.Bucket, b.where(), err)
@@ -56,7 +66,7 @@ func (b *bucket) explain(err error) error {
 		return err
 	}
 	switch status(err) {
-	case http.StatusMovedPermanently:
+	case http.StatusMovedPermanently, http.StatusTemporaryRedirect:
 		return b.wrongRegion(err)
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return fmt.Errorf("%w: bucket %q%s: %w", store.ErrDenied, b.Bucket, b.where(), err)
@@ -66,9 +76,8 @@ func (b *bucket) explain(err error) error {
 
 func (b *bucket) wrongRegion(err error) error {
 	asked := b.client.Options().Region
-	var answer *smithyhttp.ResponseError
-	if errors.As(err, &answer) && answer.Response != nil {
-		if is := answer.Response.Header.Get("X-Amz-Bucket-Region"); is != "" && is != asked {
+	if a := answer(err); a != nil {
+		if is := a.Header.Get("X-Amz-Bucket-Region"); is != "" && is != asked {
 			return fmt.Errorf("the bucket %q is in region %s, not in %s (set DMM_S3_REGION): %w", b.Bucket, is, asked, err)
 		}
 	}
@@ -80,24 +89,4 @@ func (b *bucket) where() string {
 		return " at " + *e
 	}
 	return ""
-}
-
-// hopeless is what the SDK would retry though it stays as it is.
-func hopeless(err error) aws.Ternary {
-	var untrusted *tls.CertificateVerificationError
-	if errors.As(err, &untrusted) {
-		return aws.FalseTernary
-	}
-	return aws.UnknownTernary
-}
-
-// mayBeDone tells whether a failed write may have been carried out, or may be yet.
-func mayBeDone(err error) bool {
-	if s := status(err); s != 0 {
-		return s >= 500 || s == http.StatusRequestTimeout
-	}
-	var op *net.OpError
-	var name *net.DNSError
-	notSent := (errors.As(err, &op) && op.Op == "dial") || errors.As(err, &name)
-	return !notSent
 }

@@ -4,8 +4,6 @@
 // Credentials come from the SDK's default chain and from nowhere else: without any, every call fails;
 // none is ever sent unsigned. Only objects are touched, never a bucket's settings: s3:GetObject,
 // s3:PutObject, s3:DeleteObject and s3:ListBucket are all the rights it needs.
-//
-// Calls are retried here, a create by its own rule (see create), the rest by the SDK's standard retryer.
 package s3
 
 import (
@@ -16,15 +14,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -33,6 +30,7 @@ import (
 	"github.com/aws/smithy-go/logging"
 
 	"github.com/domino-maintenance-mode/dmm/internal/store"
+	"github.com/domino-maintenance-mode/dmm/internal/store/remote"
 )
 
 // Options say where the bucket is. What they leave out is taken from the SDK's environment variables
@@ -47,39 +45,41 @@ type Options struct {
 	RootCAs   *x509.CertPool // all the roots to trust; nil: the system's
 }
 
-// maxAttempts is how often a call is tried, and how often a body is continued without progress.
-const maxAttempts = 5
-
 type bucket struct {
 	Options
-	client  *s3.Client
-	retryer aws.Retryer
+	client    *s3.Client
+	retryable retry.IsErrorRetryables
+	detour    atomic.Pointer[func(*s3.Options)] // where a 307 sent us
 }
 
 // Open prepares the store; it asks the bucket nothing.
 func Open(ctx context.Context, o Options) (store.Store, error) {
-	b, err := open(ctx, o, timeouts{answer: 30 * time.Second, stall: 30 * time.Second}, 20*time.Second)
+	s, err := open(ctx, o, remote.Usual)
 	if err != nil {
 		return nil, fmt.Errorf("open S3 store: %w", err)
 	}
-	return b, nil
+	return s, nil
 }
 
-func open(ctx context.Context, o Options, t timeouts, maxBackoff time.Duration) (*bucket, error) {
+func open(ctx context.Context, o Options, p remote.Patience) (store.Store, error) {
+	b, err := newBucket(ctx, o, p)
+	if err != nil {
+		return nil, err
+	}
+	return remote.New(b, o.Prefix, p), nil
+}
+
+func newBucket(ctx context.Context, o Options, p remote.Patience) (*bucket, error) {
 	if o.Bucket == "" {
 		return nil, errors.New("the name of the bucket is empty")
 	}
 	if o.Endpoint != "" {
-		u, err := url.Parse(o.Endpoint)
-		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil {
-			return nil, errors.New("the endpoint must be a URL such as https://s3.example.com, without credentials in it")
+		if err := remote.CheckEndpoint(o.Endpoint); err != nil {
+			return nil, err
 		}
 	}
 	if !slices.Contains([]string{"", "auto", "true", "false"}, o.PathStyle) {
 		return nil, fmt.Errorf("path style %q is none of auto, true, false", o.PathStyle)
-	}
-	if o.Prefix = strings.Trim(o.Prefix, "/"); o.Prefix != "" {
-		o.Prefix += "/"
 	}
 
 	client := awshttp.NewBuildableClient()
@@ -102,19 +102,14 @@ func open(ctx context.Context, o Options, t timeouts, maxBackoff time.Duration) 
 	if cfg.Credentials == nil || aws.IsCredentialsProvider(cfg.Credentials, (*aws.AnonymousCredentials)(nil)) {
 		return nil, errors.New("find AWS credentials: the default chain has none")
 	}
+	if built, ok := cfg.HTTPClient.(*awshttp.BuildableClient); ok { // now with AWS_CA_BUNDLE
+		client = built
+	}
 
 	b := &bucket{Options: o}
-	b.retryer = retry.NewStandard(func(r *retry.StandardOptions) {
-		r.MaxAttempts = maxAttempts
-		r.MaxBackoff = maxBackoff
-		// The SDK's quota gives up early when many calls fail at once, which is when retrying matters.
-		r.RateLimiter = ratelimit.None
-		r.Retryables = append([]retry.IsErrorRetryable{
-			retry.IsErrorRetryableFunc(hopeless),
-			retry.RetryableErrorCode{Codes: map[string]struct{}{"ConditionalRequestConflict": {}, "OperationAborted": {}}},
-			retry.RetryableHTTPStatusCode{Codes: map[int]struct{}{http.StatusRequestTimeout: {}, http.StatusTooManyRequests: {}}}, // of proxies
-		}, r.Retryables...)
-	})
+	b.retryable = append(retry.IsErrorRetryables{
+		retry.RetryableErrorCode{Codes: map[string]struct{}{"ConditionalRequestConflict": {}, "OperationAborted": {}}},
+	}, retry.DefaultRetryables...)
 	b.client = s3.NewFromConfig(cfg, func(so *s3.Options) {
 		if o.Endpoint != "" {
 			so.BaseEndpoint = aws.String(o.Endpoint)
@@ -131,8 +126,9 @@ func open(ctx context.Context, o Options, t timeouts, maxBackoff time.Duration) 
 		}
 		so.UsePathStyle = o.PathStyle == "true" || (o.PathStyle != "false" && custom)
 		so.DisableLogOutputChecksumValidationSkipped = true
-		so.Retryer = b.retryer
-		so.HTTPClient = &patientClient{HTTPClient: so.HTTPClient, timeouts: t}
+		so.Retryer = aws.NopRetryer{} // package remote knows better
+		// The SDK's client follows redirects, to another host without the signature: it would ask as nobody.
+		so.HTTPClient = p.Over(client.GetTransport()).(s3.HTTPClient)
 		so.Credentials = credentials{so.Credentials}
 	})
 	if b.client.Options().Region == "" {
@@ -146,244 +142,143 @@ type credentials struct{ aws.CredentialsProvider }
 
 func (c credentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	found, err := c.CredentialsProvider.Retrieve(ctx)
-	if err != nil {
-		return found, fmt.Errorf("find AWS credentials: %w", err)
+	if err == nil && (found.AccessKeyID == "" || found.SecretAccessKey == "") {
+		err = errors.New("the default chain gave an empty key")
 	}
-	if found.AccessKeyID == "" || found.SecretAccessKey == "" {
-		return found, errors.New("find AWS credentials: the default chain gave an empty key")
+	if err != nil {
+		return found, &remote.CredentialError{Of: "AWS", Err: err}
 	}
 	return found, nil
 }
 
-func (b *bucket) path(key string) *string { return aws.String(b.Prefix + store.EscapeKey(key)) }
-
-// Get opens an object. A body that breaks off is continued where it broke off, if the object is still
-// the same one.
-func (b *bucket) Get(ctx context.Context, key string) (io.ReadCloser, store.Info, error) {
-	r, info, err := b.get(ctx, key)
-	if err != nil {
-		return nil, store.Info{}, &store.Error{Op: "get", Key: key, Err: err}
+// at sends a call where the last 307 said.
+func (b *bucket) at(o *s3.Options) {
+	if detour := b.detour.Load(); detour != nil {
+		(*detour)(o)
 	}
-	return r, info, nil
 }
 
-func (b *bucket) get(ctx context.Context, key string) (*reader, store.Info, error) {
-	if err := store.CheckKey(key); err != nil {
-		return nil, store.Info{}, err
+// follow heeds a 307: a bucket that was made or moved lately answers so for hours, until its name leads to its
+// region by itself. The next call is signed anew, for that host and region. It is false for a redirect that makes
+// no sense or would leave TLS.
+func (b *bucket) follow(err error) bool {
+	a := answer(err)
+	if a == nil {
+		return false
 	}
-	out, err := b.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &b.Bucket, Key: b.path(key)})
-	if err != nil {
-		return nil, store.Info{}, b.readError(err)
+	to, parseErr := url.Parse(a.Header.Get("Location"))
+	if parseErr != nil || to.Host == "" || a.Request == nil || (to.Scheme != "https" && to.Scheme != a.Request.URL.Scheme) {
+		return false
 	}
-	if out.ContentLength == nil || *out.ContentLength < 0 {
+	region := a.Header.Get("X-Amz-Bucket-Region")
+	host := strings.TrimPrefix(to.Host, b.Bucket+".") // the SDK puts it there again
+	detour := func(o *s3.Options) {
+		o.BaseEndpoint = aws.String(to.Scheme + "://" + host)
+		if region != "" {
+			o.Region = region
+		}
+	}
+	b.detour.Store(&detour)
+	return true
+}
+
+// Get opens an object. NoSuchKey is the one word for an absent one in a bucket that answered: a 404 in other
+// words may come from a proxy or be the bucket's.
+func (b *bucket) Get(ctx context.Context, path string, from int64, tag string) (io.ReadCloser, remote.Object, error) {
+	in := &s3.GetObjectInput{Bucket: &b.Bucket, Key: &path}
+	if from > 0 {
+		in.Range = aws.String(fmt.Sprintf("bytes=%d-", from))
+	}
+	if tag != "" {
+		in.IfMatch = &tag
+	}
+	out, err := b.client.GetObject(ctx, in, b.at)
+	switch {
+	case code(err) == "NoSuchKey":
+		return nil, remote.Object{}, store.ErrNotFound
+	case tag != "" && status(err) == http.StatusPreconditionFailed:
+		return nil, remote.Object{}, remote.ErrChanged
+	case err != nil:
+		return nil, remote.Object{}, err
+	}
+	if from > 0 && !strings.HasPrefix(aws.ToString(out.ContentRange), fmt.Sprintf("bytes %d-", from)) {
 		_ = out.Body.Close() // nothing of it is used
-		return nil, store.Info{}, errors.New("the answer does not tell the size of the object")
+		return nil, remote.Object{}, remote.ErrOtherPart
 	}
-	info := store.Info{Key: key, Size: *out.ContentLength, Modified: aws.ToTime(out.LastModified).UTC()}
-	return &reader{ctx: ctx, bucket: b, path: b.path(key), etag: out.ETag, size: info.Size, body: out.Body}, info, nil
+	return out.Body, known(out.ContentLength, out.LastModified, out.ETag), nil
 }
 
-// Stat tells an object's size and time.
-func (b *bucket) Stat(ctx context.Context, key string) (store.Info, error) {
-	info, err := b.stat(ctx, key)
-	if err != nil {
-		return store.Info{}, &store.Error{Op: "stat", Key: key, Err: err}
+func known(size *int64, modified *time.Time, tag *string) remote.Object {
+	o := remote.Object{Size: -1, Modified: aws.ToTime(modified), Tag: aws.ToString(tag)}
+	if size != nil {
+		o.Size = *size
 	}
-	return info, nil
+	return o
 }
 
-func (b *bucket) stat(ctx context.Context, key string) (store.Info, error) {
-	if err := store.CheckKey(key); err != nil {
-		return store.Info{}, err
-	}
+// Stat tells an object's size and time. An answer to HEAD has no body: 404 is a missing key or a missing
+// bucket, 403 no rights or a wrong clock. A GET tells.
+func (b *bucket) Stat(ctx context.Context, path string) (remote.Object, error) {
 	for again := false; ; again = true {
-		out, err := b.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &b.Bucket, Key: b.path(key)})
+		out, err := b.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &b.Bucket, Key: &path}, b.at)
 		if err == nil {
-			if out.ContentLength == nil || *out.ContentLength < 0 {
-				return store.Info{}, errors.New("the answer does not tell the size of the object")
-			}
-			return store.Info{Key: key, Size: *out.ContentLength, Modified: aws.ToTime(out.LastModified).UTC()}, nil
+			return known(out.ContentLength, out.LastModified, out.ETag), nil
 		}
-		// An answer to HEAD has no body: 404 is a missing key or a missing bucket, 403 no rights or a wrong
-		// clock. A GET tells.
-		if s := status(err); again || s < 300 || s >= 500 {
-			return store.Info{}, b.explain(err)
+		if s := status(err); again || s < 400 || s >= 500 {
+			return remote.Object{}, err
 		}
-		get, err := b.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &b.Bucket, Key: b.path(key), Range: aws.String("bytes=0-0")})
+		get, err := b.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &b.Bucket, Key: &path, Range: aws.String("bytes=0-0")}, b.at)
 		switch {
 		case err == nil: // it came into being in between
 			_ = get.Body.Close() // nothing of it is used
 		case status(err) == http.StatusRequestedRangeNotSatisfiable: // likewise, and is empty
+		case code(err) == "NoSuchKey":
+			return remote.Object{}, store.ErrNotFound
 		default:
-			return store.Info{}, b.readError(err)
+			return remote.Object{}, err
 		}
 	}
 }
 
 // Put writes an object in one request.
-func (b *bucket) Put(ctx context.Context, key string, body []byte, o store.PutOptions) error {
-	op, put := "put", b.put
-	if o.IfAbsent {
-		op, put = "create", b.create
-	}
-	err := store.CheckKey(key)
-	if err == nil {
-		err = put(ctx, key, body)
-	}
-	if err != nil {
-		return &store.Error{Op: op, Key: key, Err: err}
-	}
-	return nil
-}
-
-func (b *bucket) object(key string, body []byte) *s3.PutObjectInput {
-	in := &s3.PutObjectInput{Bucket: &b.Bucket, Key: b.path(key), Body: bytes.NewReader(body)}
+func (b *bucket) Put(ctx context.Context, path string, body []byte, ifAbsent bool) error {
+	in := &s3.PutObjectInput{Bucket: &b.Bucket, Key: &path, Body: bytes.NewReader(body)}
 	if b.KMSKeyID != "" {
 		in.ServerSideEncryption = types.ServerSideEncryptionAwsKms
 		in.SSEKMSKeyId = &b.KMSKeyID
 	}
-	return in
-}
-
-func (b *bucket) put(ctx context.Context, key string, body []byte) error {
-	if _, err := b.client.PutObject(ctx, b.object(key, body)); err != nil {
-		return b.explain(err)
-	}
-	return nil
-}
-
-// create writes an object if its key is absent.
-//
-// The SDK's retryer is off for it, since it hides what decides: a 412 in answer to our first try says that
-// somebody else has the key. After a try whose answer was lost, it may be our own object that is in the
-// way, and only then the bytes are compared. A 409 (another write of the key was under way) and a 429 say
-// that nothing was written, so they leave nothing in doubt.
-func (b *bucket) create(ctx context.Context, key string, body []byte) error {
-	inDoubt := false
-	for attempt := 1; ; attempt++ {
-		in := b.object(key, body)
+	if ifAbsent {
 		in.IfNoneMatch = aws.String("*")
-		_, err := b.client.PutObject(ctx, in, func(o *s3.Options) { o.Retryer = aws.NopRetryer{} })
-		switch {
-		case err == nil:
-			return nil
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case status(err) == http.StatusPreconditionFailed && !inDoubt:
-			return store.ErrExists
-		case status(err) == http.StatusPreconditionFailed:
-			switch ours, readErr := b.holds(ctx, key, body); {
-			case ours:
-				return nil
-			case readErr == nil:
-				return store.ErrExists
-			case !errors.Is(readErr, store.ErrNotFound):
-				return fmt.Errorf("look whether the object is ours, after an answer was lost: %w", readErr)
-			}
-			// Deleted in between: create it again.
-		case !b.retryer.IsErrorRetryable(err):
-			return b.explain(err)
-		default:
-			inDoubt = inDoubt || mayBeDone(err)
-		}
-		if attempt == maxAttempts {
-			return fmt.Errorf("gave up after %d tries: %w", attempt, b.explain(err))
-		}
-		if err := b.pause(ctx, attempt, err); err != nil {
-			return err
-		}
 	}
+	_, err := b.client.PutObject(ctx, in, b.at)
+	if ifAbsent && status(err) == http.StatusPreconditionFailed {
+		return store.ErrExists
+	}
+	return err
 }
 
-// holds tells whether an object has the given body.
-func (b *bucket) holds(ctx context.Context, key string, body []byte) (bool, error) {
-	r, info, err := b.get(ctx, key)
+// List gives up to a thousand objects.
+func (b *bucket) List(ctx context.Context, prefix, token string) (remote.Page, error) {
+	in := &s3.ListObjectsV2Input{Bucket: &b.Bucket, Prefix: &prefix}
+	if token != "" {
+		in.ContinuationToken = &token
+	}
+	out, err := b.client.ListObjectsV2(ctx, in, b.at)
 	if err != nil {
-		return false, err
+		return remote.Page{}, err
 	}
-	defer r.Close()
-	if info.Size != int64(len(body)) {
-		return false, nil
+	page := remote.Page{More: aws.ToBool(out.IsTruncated), Next: aws.ToString(out.NextContinuationToken)}
+	for _, o := range out.Contents {
+		page.Objects = append(page.Objects, store.Info{Key: aws.ToString(o.Key), Size: aws.ToInt64(o.Size), Modified: aws.ToTime(o.LastModified)})
 	}
-	there, err := io.ReadAll(r)
-	return err == nil && bytes.Equal(there, body), err
-}
-
-// pause waits before another try.
-func (b *bucket) pause(ctx context.Context, attempt int, cause error) error {
-	delay, err := b.retryer.RetryDelay(attempt, cause)
-	if err != nil {
-		return err
-	}
-	timer := time.NewTimer(delay)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
-}
-
-// List yields the objects, a request for each thousand.
-func (b *bucket) List(ctx context.Context, prefix string) iter.Seq2[store.Info, error] {
-	return func(yield func(store.Info, error) bool) {
-		for info, err := range store.FromPaths(b.paths(ctx, store.EscapePrefix(prefix)), prefix) {
-			if err != nil {
-				err = &store.Error{Op: "list", Key: prefix, Err: err}
-			}
-			if !yield(info, err) {
-				return
-			}
-		}
-	}
-}
-
-func (b *bucket) paths(ctx context.Context, prefix string) iter.Seq2[store.Info, error] {
-	return func(yield func(store.Info, error) bool) {
-		in := &s3.ListObjectsV2Input{Bucket: &b.Bucket, Prefix: aws.String(b.Prefix + prefix)}
-		for {
-			page, err := b.client.ListObjectsV2(ctx, in)
-			if err != nil {
-				yield(store.Info{}, b.explain(err))
-				return
-			}
-			for _, o := range page.Contents {
-				i := store.Info{
-					Key:      strings.TrimPrefix(aws.ToString(o.Key), b.Prefix),
-					Size:     aws.ToInt64(o.Size),
-					Modified: aws.ToTime(o.LastModified).UTC(),
-				}
-				if !yield(i, nil) {
-					return
-				}
-			}
-			if !aws.ToBool(page.IsTruncated) {
-				return
-			}
-			// The SDK's paginator would take a missing token for the end.
-			next := aws.ToString(page.NextContinuationToken)
-			if next == "" || next == aws.ToString(in.ContinuationToken) {
-				yield(store.Info{}, errors.New("the listing is cut short, and does not say where it goes on"))
-				return
-			}
-			in.ContinuationToken = &next
-		}
-	}
+	return page, nil
 }
 
 // Delete removes an object.
-func (b *bucket) Delete(ctx context.Context, key string) error {
-	err := store.CheckKey(key)
-	if err == nil {
-		_, err = b.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &b.Bucket, Key: b.path(key)})
-		if code(err) == "NoSuchKey" { // AWS says 204, others do not
-			return nil
-		}
-		err = b.explain(err)
+func (b *bucket) Delete(ctx context.Context, path string) error {
+	_, err := b.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &b.Bucket, Key: &path}, b.at)
+	if code(err) == "NoSuchKey" { // AWS says 204, others do not
+		return store.ErrNotFound
 	}
-	if err != nil {
-		return &store.Error{Op: "delete", Key: key, Err: err}
-	}
-	return nil
+	return err
 }

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -21,6 +20,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/domino-maintenance-mode/dmm/internal/store"
+	"github.com/domino-maintenance-mode/dmm/internal/store/remote"
+	"github.com/domino-maintenance-mode/dmm/internal/store/storetest"
 )
 
 var ifAbsent = store.PutOptions{IfAbsent: true}
@@ -81,16 +82,21 @@ func isolate(t *testing.T) {
 }
 
 // opened is a store that retries without waiting.
-func opened(t *testing.T, o Options) *bucket {
+func opened(t *testing.T, o Options) store.Store {
 	t.Helper()
-	b, err := open(t.Context(), o, timeouts{answer: 10 * time.Second, stall: 10 * time.Second}, time.Millisecond)
+	return patiently(t, o, 10*time.Second)
+}
+
+func patiently(t *testing.T, o Options, still time.Duration) store.Store {
+	t.Helper()
+	s, err := open(t.Context(), o, remote.Patience{Still: still, Pause: time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return b
+	return s
 }
 
-func (s *server) store(t *testing.T) *bucket {
+func (s *server) store(t *testing.T) store.Store {
 	t.Helper()
 	return opened(t, Options{Bucket: "backups", Prefix: "dmm", Endpoint: s.URL})
 }
@@ -135,7 +141,7 @@ func TestErrors(t *testing.T) {
 				w.Header().Set("X-Amz-Bucket-Region", "eu-west-1")
 				fail(w, test.status, test.code)
 			})
-			for op, err := range everyCall(t, s.store(t)) {
+			for op, err := range storetest.Calls(t.Context(), s.store(t), "k") {
 				if test.code == "NoSuchKey" {
 					switch op {
 					case "delete":
@@ -170,50 +176,11 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-func TestHTMLAnswers(t *testing.T) {
-	s := serve(t, func(w http.ResponseWriter, _ call) {
-		w.Header().Set("Content-Type", "text/html")
-		w.WriteHeader(http.StatusNotFound)
-		_, _ = io.WriteString(w, "<html><body><h1>404</h1></body></html>")
-	})
-	for op, err := range everyCall(t, s.store(t)) {
-		if err == nil || errors.Is(err, store.ErrNotFound) {
-			t.Errorf("%s with a proxy's 404 = %v, want an error, but not ErrNotFound", op, err)
-		}
-	}
-}
-
-func TestNoSuchHost(t *testing.T) {
-	isolate(t)
-	for op, err := range everyCall(t, opened(t, Options{Bucket: "backups", Endpoint: "http://storage.invalid"})) {
-		if err == nil || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrDenied) {
-			t.Errorf("%s = %v, want another error", op, err)
-		}
-	}
-}
-
-func TestNobodyListens(t *testing.T) {
-	isolate(t)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	for op, err := range everyCall(t, opened(t, Options{Bucket: "backups", Endpoint: "http://" + l.Addr().String()})) {
-		var dial *net.OpError
-		if !errors.As(err, &dial) || errors.Is(err, store.ErrNotFound) {
-			t.Errorf("%s = %v, want the dialler's error", op, err)
-		}
-	}
-}
-
 func TestNoCredentials(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, _ call) { fail(w, 500, "InternalError") })
 	t.Setenv("AWS_ACCESS_KEY_ID", "")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "")
-	for op, err := range everyCall(t, s.store(t)) {
+	for op, err := range storetest.Calls(t.Context(), s.store(t), "k") {
 		if err == nil || errors.Is(err, store.ErrNotFound) || !strings.Contains(err.Error(), "find AWS credentials") {
 			t.Errorf("%s = %v, want an error about credentials", op, err)
 		}
@@ -387,7 +354,7 @@ func TestRequests(t *testing.T) {
 			o.Endpoint = ""
 			t.Setenv("AWS_ENDPOINT_URL", s.URL)
 		}
-		for op, err := range everyCall(t, opened(t, o)) {
+		for op, err := range storetest.Calls(t.Context(), opened(t, o), "k") {
 			if err != nil {
 				t.Errorf("%s: %v", op, err)
 			}
@@ -438,7 +405,10 @@ func TestPathStyle(t *testing.T) {
 		{"", "", false}, {"auto", "", false}, {"true", "", true}, {"false", "", false},
 		{"", "http://minio", true}, {"auto", "http://minio", true}, {"true", "http://minio", true}, {"false", "http://minio", false},
 	} {
-		b := opened(t, Options{Bucket: "b", Region: "us-west-2", Endpoint: test.endpoint, PathStyle: test.style})
+		b, err := newBucket(t.Context(), Options{Bucket: "b", Region: "us-west-2", Endpoint: test.endpoint, PathStyle: test.style}, remote.Usual)
+		if err != nil {
+			t.Fatal(err)
+		}
 		if got := b.client.Options().UsePathStyle; got != test.want {
 			t.Errorf("style %q, endpoint %q: UsePathStyle = %v, want %v", test.style, test.endpoint, got, test.want)
 		}
@@ -556,10 +526,7 @@ func TestSilentServer(t *testing.T) {
 		}
 	})
 	defer close(gone)
-	b, err := open(t.Context(), Options{Bucket: "backups", Endpoint: s.URL}, timeouts{answer: 50 * time.Millisecond, stall: 50 * time.Millisecond}, time.Millisecond)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := patiently(t, Options{Bucket: "backups", Endpoint: s.URL}, 50*time.Millisecond)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	got, err := store.ReadAll(ctx, b, "k", 1<<20)
@@ -568,7 +535,7 @@ func TestSilentServer(t *testing.T) {
 	}
 	s.wantCalls(t, "GET", "GET", "GET bytes=500-")
 	err = b.Put(ctx, "k", []byte("x"), ifAbsent)
-	var silent *stalledError
+	var silent *remote.StillError
 	if !errors.As(err, &silent) || errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "gave up after 5 tries") {
 		t.Errorf("create = %v, want to hear that the server is silent", err)
 	}
@@ -587,12 +554,9 @@ func TestSilentBodies(t *testing.T) {
 		}
 	})
 	defer close(gone)
-	b, err := open(t.Context(), Options{Bucket: "backups", Endpoint: s.URL}, timeouts{answer: 10 * time.Second, stall: 20 * time.Millisecond}, time.Millisecond)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = store.ReadAll(t.Context(), b, "k", 1<<20)
-	var silent *stalledError
+	b := patiently(t, Options{Bucket: "backups", Endpoint: s.URL}, 20*time.Millisecond)
+	_, err := store.ReadAll(t.Context(), b, "k", 1<<20)
+	var silent *remote.StillError
 	if !errors.As(err, &silent) || errors.Is(err, context.Canceled) {
 		t.Errorf("ReadAll = %v, want to hear that the server is silent", err)
 	}

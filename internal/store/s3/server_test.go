@@ -1,14 +1,12 @@
 package s3
 
 import (
-	"context"
 	"crypto/rand"
-	"errors"
-	"io"
 	"os"
 	"testing"
 
 	"github.com/domino-maintenance-mode/dmm/internal/store"
+	"github.com/domino-maintenance-mode/dmm/internal/store/remote"
 	"github.com/domino-maintenance-mode/dmm/internal/store/storetest"
 )
 
@@ -22,76 +20,47 @@ func realServer(t *testing.T) (endpoint, bucket string) {
 	return endpoint, bucket
 }
 
+func at(t *testing.T, run string, where storetest.At) store.Store {
+	t.Helper()
+	s, err := open(t.Context(), Options{Bucket: where.Bucket, Prefix: run + "/" + t.Name(), Endpoint: where.Endpoint, RootCAs: where.RootCAs}, where.Patience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 func TestConformance(t *testing.T) {
 	endpoint, name := realServer(t)
 	run := "dmm-test/" + rand.Text()
 	storetest.Run(t, func(t *testing.T) store.Store {
-		s, err := Open(t.Context(), Options{Bucket: name, Prefix: run + "/" + t.Name() + "/", Endpoint: endpoint})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { clear(t, s) })
+		s := at(t, run, storetest.At{Endpoint: endpoint, Bucket: name, Patience: remote.Usual})
+		t.Cleanup(func() { storetest.Clear(t, s) })
 		return s
 	})
 }
 
-// clear deletes what a test left behind: the bucket may be one that is kept.
-func clear(t *testing.T, s store.Store) {
-	ctx := context.Background() // the test's own has ended
-	for info, err := range s.List(ctx, "") {
-		if err == nil {
-			err = s.Delete(ctx, info.Key)
-		}
-		if err != nil {
-			t.Errorf("clear %q: %v", info.Key, err)
-		}
+func xmlAnswer(status int, code string) storetest.Answer {
+	return storetest.Answer{
+		Status: status, Header: map[string]string{"Content-Type": "application/xml", "X-Amz-Bucket-Region": "eu-west-1"},
+		Body: "<Error><Code>" + code + "</Code><Message>as the test wants it</Message></Error>",
 	}
 }
 
-func TestServerMissingBucket(t *testing.T) {
-	endpoint, _ := realServer(t)
-	s, err := Open(t.Context(), Options{Bucket: "dmm-no-such-bucket", Endpoint: endpoint})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for op, err := range everyCall(t, s) {
-		if err == nil || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrDenied) {
-			t.Errorf("%s = %v, want an error that names the bucket", op, err)
-		}
-	}
-}
-
-func TestServerWrongKey(t *testing.T) {
+func TestToldApart(t *testing.T) {
 	endpoint, name := realServer(t)
-	t.Setenv("AWS_SECRET_ACCESS_KEY", "wrong")
-	s, err := Open(t.Context(), Options{Bucket: name, Endpoint: endpoint})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for op, err := range everyCall(t, s) {
-		if !errors.Is(err, store.ErrDenied) || errors.Is(err, store.ErrNotFound) {
-			t.Errorf("%s = %v, want ErrDenied", op, err)
-		}
-	}
-}
-
-// everyCall gives the error of each method, by its name.
-func everyCall(t *testing.T, s store.Store) map[string]error {
-	t.Helper()
-	var list error
-	for _, err := range s.List(t.Context(), "k") {
-		list = err
-	}
-	r, _, get := s.Get(t.Context(), "k")
-	if get == nil {
-		_, get = io.Copy(io.Discard, r)
-		get = errors.Join(get, r.Close())
-	}
-	_, stat := s.Stat(t.Context(), "k")
-	return map[string]error{
-		"list": list, "get": get, "stat": stat,
-		"put":    s.Put(t.Context(), "k", []byte("x"), store.PutOptions{}),
-		"create": s.Put(t.Context(), "k", []byte("x"), store.PutOptions{IfAbsent: true}),
-		"delete": s.Delete(t.Context(), "k"),
-	}
+	run := "dmm-test/" + rand.Text()
+	storetest.Remote(t, storetest.Server{
+		Endpoint: endpoint, Bucket: name,
+		Open:      func(t *testing.T, where storetest.At) store.Store { return at(t, run, where) },
+		Break:     func(t *testing.T) { t.Setenv("AWS_SECRET_ACCESS_KEY", "wrong") },
+		Denied:    xmlAnswer(403, "AccessDenied"),
+		Throttled: xmlAnswer(503, "SlowDown"),
+		More: []storetest.Told{
+			{Name: "UnknownKeyID", Answer: xmlAnswer(403, "InvalidAccessKeyId"), Want: store.ErrDenied},
+			{Name: "Clock", Answer: xmlAnswer(403, "RequestTimeTooSkewed")},
+			{Name: "WrongRegion", Answer: xmlAnswer(301, "PermanentRedirect"), Text: "is in region eu-west-1, not in us-east-1 (set DMM_S3_REGION)"},
+			{Name: "WrongRegionBySignature", Answer: xmlAnswer(400, "AuthorizationHeaderMalformed"), Text: "is in region eu-west-1, not in us-east-1"},
+			{Name: "SomeOther404", Answer: xmlAnswer(404, "NotFound")},
+		},
+	})
 }

@@ -380,7 +380,7 @@ func listStopsEarly(t *testing.T, s store.Store) {
 func oddKeys(t *testing.T, s store.Store) {
 	odd := []string{
 		"a b/c d", "ünïcødé/日本語/🙂", "100%", "a%2Fb", "%", "a/%", "%2E%2E", "a+b&c=d?e#f", `back\slash`, "quote'\"<>", "semi;colon:", " ", "trailing ",
-		"../../etc/passwd", "a/../b", "./x", "x/.", "x2/..", ".hidden", "...", "a..b",
+		"../../etc/passwd", "a/../b", "./x", "x/.", "x2/..", ".hidden", "...", "a..b", "last.", "end./x", `\`,
 		"/leading", "//two", "mid//dle", "*", "~", "-", "lost+found/x",
 		strings.Repeat("l", 200) + "/" + strings.Repeat("m", 200), "e\u0301", "\u00e9", // two ways to write é
 	}
@@ -397,7 +397,7 @@ func oddKeys(t *testing.T, s store.Store) {
 	}
 	slices.Sort(odd)
 	wantKeys(t, s, "", odd...)
-	for _, prefix := range []string{"a", "a/", "a/.", "a/..", "/", "//", ".", "..", "../", "%", "%2", "x", "x/", "mid/", "mid//", "ü", "l", "back\\"} {
+	for _, prefix := range []string{"a", "a/", "a/.", "a/..", "/", "//", ".", "..", "../", "%", "%2", "x", "x/", "mid/", "mid//", "ü", "l", "la", "last", "last.", "back\\"} {
 		wantKeys(t, s, prefix, slices.DeleteFunc(slices.Clone(odd), func(k string) bool { return !strings.HasPrefix(k, prefix) })...)
 	}
 	for _, key := range odd {

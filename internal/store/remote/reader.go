@@ -1,15 +1,10 @@
-package s3
+package remote
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
-	"strings"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
 // reader reads an object's body and goes on where a connection broke off: a listing of a snapshot takes
@@ -17,8 +12,8 @@ import (
 type reader struct {
 	ctx    context.Context
 	bucket *bucket
-	path   *string
-	etag   *string
+	path   string
+	tag    string
 	size   int64
 
 	body   io.ReadCloser // nil between a break and the next try
@@ -38,6 +33,8 @@ func (r *reader) Read(p []byte) (int, error) {
 			r.fails = 0
 		}
 		switch {
+		case r.offset > r.size:
+			r.end = fmt.Errorf("the body is longer than the %d bytes that the answer told", r.size)
 		case err == nil:
 			return n, nil
 		case errors.Is(err, io.EOF) && r.offset == r.size:
@@ -55,19 +52,15 @@ func (r *reader) Read(p []byte) (int, error) {
 // read reads from the body at hand, or asks for the rest.
 func (r *reader) read(p []byte) (int, error) {
 	if r.body == nil {
-		out, err := r.bucket.client.GetObject(r.ctx, &s3.GetObjectInput{
-			Bucket: &r.bucket.Bucket, Key: r.path, IfMatch: r.etag, Range: aws.String(fmt.Sprintf("bytes=%d-", r.offset)),
+		err := r.bucket.try(r.ctx, func() (err error) {
+			r.body, _, err = r.bucket.service.Get(r.ctx, r.path, r.offset, r.tag)
+			return err
 		})
-		if err != nil {
-			// The SDK has retried what can pass. That the object is gone is no ErrNotFound: it was there.
-			if status(err) == http.StatusPreconditionFailed || code(err) == "NoSuchKey" {
-				return 0, final{fmt.Errorf("the object was replaced or deleted after %d of its %d bytes were read", r.offset, r.size)}
-			}
-			return 0, final{r.bucket.explain(err)}
+		if errors.Is(err, ErrChanged) || isNotFound(err) { // no ErrNotFound: it was there
+			return 0, final{fmt.Errorf("the object was replaced or deleted after %d of its %d bytes were read", r.offset, r.size)}
 		}
-		r.body = out.Body
-		if !strings.HasPrefix(aws.ToString(out.ContentRange), fmt.Sprintf("bytes %d-", r.offset)) {
-			return 0, final{fmt.Errorf("asked for the rest from byte %d and got another part", r.offset)}
+		if err != nil {
+			return 0, final{err}
 		}
 	}
 	return r.body.Read(p)
@@ -93,13 +86,13 @@ func (r *reader) afterBreak(err error) error {
 		return f.error
 	case r.ctx.Err() != nil:
 		return r.ctx.Err()
-	case r.etag == nil || r.offset >= r.size: // the SDK found its checksum wrong at the end, say
+	case r.tag == "" || r.offset >= r.size: // the SDK found its checksum wrong at the end, say
 		return err
 	}
-	if r.fails++; r.fails >= maxAttempts {
+	if r.fails++; r.fails >= Attempts {
 		return fmt.Errorf("the body broke off %d times at byte %d of %d: %w", r.fails, r.offset, r.size, err)
 	}
-	return r.bucket.pause(r.ctx, r.fails, err)
+	return r.bucket.patience.pause(r.ctx, r.fails)
 }
 
 // Close may be called before the end.
