@@ -10,7 +10,7 @@ ARG TARGETOS TARGETARCH
 ARG VERSION=unknown
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
     CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
-    go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$VERSION" -o /out/dmm ./cmd/dmm && \
+    go build -tags disable_grpc_modules -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$VERSION" -o /out/dmm ./cmd/dmm && \
     go run ./scripts/image -version "$VERSION" -o /out/image.tar "$TARGETOS/$TARGETARCH=/out/dmm" && \
     mv /out/image.*.cdx.json /out/sbom.cdx.json
 

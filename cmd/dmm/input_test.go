@@ -27,7 +27,7 @@ func TestFaultsOfTheSettingsAreUsage(t *testing.T) {
 		"two credentials at once":         {s.with("DOMINO_TOKEN=" + token), []string{"snapshot"}, []string{"DOMINO_API_KEY and DOMINO_TOKEN are set together", "unset all but one"}},
 		"a key file that cannot be read":  {append(s.without("DOMINO_API_KEY"), "DOMINO_API_KEY_FILE="+s.folder+"/absent/key"), []string{"snapshot"}, []string{"DOMINO_API_KEY_FILE", "cannot be read", "no such file"}},
 		"no store":                        {s.without("DMM_STORE"), []string{"status"}, []string{"DMM_STORE (--store): it is not set"}},
-		"a store that is not known yet":   {s.with("DMM_STORE=gs://bucket"), []string{"status"}, []string{"DMM_STORE", "not yet supported"}},
+		"a store of another tool":         {s.with("DMM_STORE=gcs://bucket"), []string{"status"}, []string{"DMM_STORE", "which other tools have"}},
 		"an unknown mode as argument":     {s.env, []string{"shutdwn"}, []string{`unknown mode "shutdwn"`, "did you mean shutdown?"}},
 		"a mode like no other":            {s.env, []string{"frobnicate"}, []string{`unknown mode "frobnicate"`, "the modes are snapshot, shutdown, restore"}},
 		"an unknown mode in DMM_MODE":     {s.with("DMM_MODE=restor"), nil, []string{"DMM_MODE", `unknown mode "restor"`, "did you mean restore?"}},
@@ -55,7 +55,7 @@ func TestAllFaultsAreNamedInOneGo(t *testing.T) {
 	t.Parallel()
 	o := dmm(t, []string{
 		"DMM_MODE=snapshot", "DOMINO_HOSTNAME=domino.example.com", "DOMINO_API_KEY=" + userKey, "DOMINO_TOKEN=" + token,
-		"DOMINO_API_KEY_FILE=" + filepath.Join(t.TempDir(), "absent"), "DMM_STORE=azblob://container",
+		"DOMINO_API_KEY_FILE=" + filepath.Join(t.TempDir(), "absent"), "DMM_STORE=azure://container",
 		"DMM_CONCURRENCY=0", "DMM_LEASE=soon", "DMM_KINDS=Appp", "DMM_OUTPUT=xml",
 	})
 	o.want(t, exitUsage)

@@ -10,20 +10,40 @@ import (
 var (
 	plainPath = regexp.MustCompile(`^/[A-Za-z0-9._/-]{1,80}$`)
 	urlScheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:`)
-	// A bucket's name is looser here than Amazon's rules for new ones: older buckets and other services have more.
-	bucketName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$`)
 	// Characters that need no escape anywhere between here and the object's key.
 	prefixName = regexp.MustCompile(`^[A-Za-z0-9!_.*'()=+@,:/-]*$`)
 )
 
 // storeExample ends the hint of every fault in DMM_STORE.
-const storeExample = "s3://bucket/prefix or file:///path"
+const storeExample = "s3://bucket/prefix, azblob://container/prefix, gs://bucket/prefix, file:///path or domino"
+
+// bucketStore is what differs between the stores that are a bucket in a service.
+type bucketStore struct {
+	bucket      string // what the service calls one
+	name        *regexp.Regexp
+	credentials string // where they come from
+	server      string // the variable that names a server
+	other       string // where what other tools write into the URL belongs
+}
+
+var bucketStores = map[string]bucketStore{
+	// A bucket's name is looser here than Amazon's rules for new ones: older buckets and other services have more.
+	"s3": {"bucket", regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$`),
+		"AWS_ACCESS_KEY_ID, a profile, the pod's role", "DMM_S3_ENDPOINT", "endpoint and region have DMM_S3_ENDPOINT and DMM_S3_REGION"},
+	"azblob": {"container", regexp.MustCompile(`^[a-z0-9](-?[a-z0-9]){2,62}$`),
+		"AZURE_STORAGE_KEY, AZURE_STORAGE_SAS_TOKEN, the pod's identity", "DMM_AZURE_ENDPOINT", "account and endpoint have DMM_AZURE_ACCOUNT and DMM_AZURE_ENDPOINT"},
+	"gs": {"bucket", regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$`),
+		"GOOGLE_APPLICATION_CREDENTIALS, the pod's identity", "DMM_GCS_ENDPOINT", "the endpoint has DMM_GCS_ENDPOINT"},
+}
 
 // StoreURL takes DMM_STORE apart:
 //
-//	s3://bucket/some/prefix   s3    bucket  some/prefix
-//	file:///var/lib/dmm       file  /var/lib/dmm
-//	mem:                      mem
+//	s3://bucket/some/prefix         s3      bucket     some/prefix
+//	azblob://container/some/prefix  azblob  container  some/prefix
+//	gs://bucket/some/prefix         gs      bucket     some/prefix
+//	file:///var/lib/dmm             file    /var/lib/dmm
+//	mem:                            mem
+//	domino                          domino
 //
 // The prefix has no slash at either end, the path is absolute and clean, the scheme is in lower case. The error is a
 // *[Fault] and does not show what may be a password in the URL.
@@ -36,7 +56,7 @@ func (c *Config) StoreURL() (scheme, bucketOrPath, prefix string, err error) {
 		return none("set it to "+storeExample, "it is not set, and this mode keeps its records there")
 	}
 	if strings.EqualFold(text, "domino") {
-		return none("set it to "+storeExample, `"domino" is not yet supported by this version`)
+		return "domino", "", "", nil
 	}
 	scheme = strings.ToLower(strings.TrimSuffix(urlScheme.FindString(text), ":"))
 	if scheme == "" {
@@ -55,12 +75,14 @@ func (c *Config) StoreURL() (scheme, bucketOrPath, prefix string, err error) {
 		return "mem", "", "", nil
 	case "file":
 		return fileStore(text, rest, none)
-	case "s3":
-		return s3Store(text, rest, none)
-	case "azblob", "gs", "domino":
-		return none("set it to "+storeExample, "stores of the scheme %q are not yet supported by this version", scheme)
+	case "s3", "azblob", "gs":
+		return bucketStores[scheme].parse(scheme, text, rest, none)
+	case "domino":
+		return none("set it to domino, or to a store by name", "%s: what Domino backs up to is named by the Domino resource, and not here", quoteURL(text))
+	case "gcs", "az", "azure", "abfs", "abfss", "wasbs":
+		return none("set it to "+storeExample, "%s has the scheme %q, which other tools have", quoteURL(text), scheme)
 	case "http", "https":
-		return none("set it to s3://bucket/prefix and DMM_S3_ENDPOINT to the URL of the service", "%s is the URL of a service, not of a store", quoteURL(text))
+		return none("set it to s3://bucket/prefix, azblob://container/prefix or gs://bucket/prefix, and DMM_S3_ENDPOINT, DMM_AZURE_ENDPOINT or DMM_GCS_ENDPOINT to the URL of the service", "%s is the URL of a service, not of a store", quoteURL(text))
 	}
 	return none("set it to "+storeExample, "%s has the scheme %q, which no store has", quoteURL(text), scheme)
 }
@@ -87,28 +109,28 @@ func fileStore(text, rest string, none refusal) (scheme, path, prefix string, er
 	return "file", path, "", nil
 }
 
-func s3Store(text, rest string, none refusal) (scheme, bucket, prefix string, err error) {
-	const hint = "give it as s3://bucket/prefix"
+func (b bucketStore) parse(scheme, text, rest string, none refusal) (_, bucket, prefix string, err error) {
+	hint := "give it as " + scheme + "://" + b.bucket + "/prefix"
 	name, ok := strings.CutPrefix(rest, "//")
 	bucket, prefix, _ = strings.Cut(name, "/")
 	switch {
 	case strings.ContainsAny(name, "?#"):
-		return none(hint+"; endpoint and region have DMM_S3_ENDPOINT and DMM_S3_REGION", "%s has a query or a fragment, which would be lost", quoteURL(text))
+		return none(hint+"; "+b.other, "%s has a query or a fragment, which would be lost", quoteURL(text))
 	case strings.Contains(bucket, "@"), strings.Contains(bucket, ":"):
 		// Not shown: s3://KEY:SECRET@bucket is how other tools have it.
-		return none(hint+"; credentials come from the surroundings (AWS_ACCESS_KEY_ID, a profile, the pod's role) and a server from DMM_S3_ENDPOINT", "it has a key, a password or a port where the bucket stands alone")
+		return none(hint+"; credentials come from the surroundings ("+b.credentials+") and a server from "+b.server, "it has a key, a password or a port where the %s stands alone", b.bucket)
 	case !ok || bucket == "":
-		return none(hint, "%s names no bucket", quoteURL(text))
-	case !bucketName.MatchString(bucket):
-		return none(hint, "%s: no bucket can have the name %s", quoteURL(text), quoteURL(bucket))
+		return none(hint, "%s names no %s", quoteURL(text), b.bucket)
+	case !b.name.MatchString(bucket):
+		return none(hint, "%s: no %s can have the name %s", quoteURL(text), b.bucket, quoteURL(bucket))
 	case !prefixName.MatchString(prefix):
 		return none(hint, "%s: the prefix may have letters and digits of ASCII in it and !_.*'()=+@,:/-", quoteURL(text))
 	}
 	prefix = strings.Trim(prefix, "/")
 	for part := range strings.SplitSeq(prefix, "/") {
-		if part == "." || part == ".." || part == "" && prefix != "" {
-			return none(hint, "%s: the prefix has an empty part, a . or a .. in it, which some services take away", quoteURL(text))
+		if prefix != "" && (part == "" || strings.HasSuffix(part, ".")) {
+			return none(hint, "%s: the prefix has a part that is empty or ends in a dot, which some services take away", quoteURL(text))
 		}
 	}
-	return "s3", bucket, prefix, nil
+	return scheme, bucket, prefix, nil
 }

@@ -22,6 +22,10 @@ func TestStoreURL(t *testing.T) {
 		{"file:///var/lib/dmm", "file", "/var/lib/dmm", "", ""},
 		{"file:/var/lib/dmm/", "file", "/var/lib/dmm", "", ""},
 		{"file:///a/../b//c%20d%25", "file", "/b/c d%", "", ""},
+		{"azblob://container/a/b/", "azblob", "container", "a/b", ""},
+		{"gs://my.bucket_1/p", "gs", "my.bucket_1", "p", ""},
+		{"domino", "domino", "", "", ""},
+		{"Domino", "domino", "", "", ""},
 		{"mem:", "mem", "", "", ""},
 		{"mem://", "mem", "", "", ""},
 		{"MEM:", "mem", "", "", ""},
@@ -29,11 +33,16 @@ func TestStoreURL(t *testing.T) {
 		{"", "", "", "", "it is not set"},
 		{"bucket", "", "", "", "no scheme"},
 		{"/var/lib/dmm", "", "", "", "set it to file:///var/lib/dmm"},
-		{"domino", "", "", "", `"domino" is not yet supported by this version; set it to s3://bucket/prefix or file:///path`},
-		{"Domino", "", "", "", "not yet supported"},
-		{"azblob://container/prefix", "", "", "", `"azblob" are not yet supported by this version`},
-		{"gs://bucket/prefix", "", "", "", `"gs" are not yet supported by this version`},
-		{"gcs://bucket", "", "", "", `scheme "gcs", which no store has`},
+		{"domino:", "", "", "", "set it to domino"},
+		{"domino://backups", "", "", "", "set it to domino"},
+		{"azblob://Container", "", "", "", "no container can have the name"},
+		{"azblob://a--b", "", "", "", "no container can have the name"},
+		{"azblob://account.blob.core.windows.net/c?sig=x", "", "", "", "DMM_AZURE_ACCOUNT"},
+		{"azblob://account:k3y@container", "", "", "", "AZURE_STORAGE_KEY"},
+		{"gs://UPPER", "", "", "", "no bucket can have the name"},
+		{"gs://bucket?x", "", "", "", "DMM_GCS_ENDPOINT"},
+		{"s3://bucket/a./b", "", "", "", "ends in a dot"},
+		{"gcs://bucket", "", "", "", `scheme "gcs", which other tools have; set it to s3://bucket/prefix, azblob://container/prefix, gs://bucket/prefix`},
 		{"https://minio:9000/bucket", "", "", "", "DMM_S3_ENDPOINT"},
 		{"s3:", "", "", "", "no bucket"},
 		{"s3://", "", "", "", "no bucket"},
@@ -45,9 +54,9 @@ func TestStoreURL(t *testing.T) {
 		{"s3://minio:9000/bucket", "", "", "", "DMM_S3_ENDPOINT"},
 		{"s3://bucket/pre fix", "", "", "", "the prefix may have"},
 		{"s3://bucket/pre%20fix", "", "", "", "the prefix may have"},
-		{"s3://bucket/a//b", "", "", "", "an empty part"},
-		{"s3://bucket/a/../b", "", "", "", "a . or a .."},
-		{"s3://bucket/./b", "", "", "", "a . or a .."},
+		{"s3://bucket/a//b", "", "", "", "empty or ends"},
+		{"s3://bucket/a/../b", "", "", "", "ends in a dot"},
+		{"s3://bucket/./b", "", "", "", "ends in a dot"},
 		{"s3://bucket?region=eu", "", "", "", "DMM_S3_REGION"},
 		{"s3://bucket/#x", "", "", "", "a query or a fragment"},
 		{"file:", "", "", "", "not an absolute path"},
@@ -114,9 +123,14 @@ func FuzzStoreURL(f *testing.F) {
 				t.Errorf("%q = file, %q, %q", text, name, prefix)
 			}
 			again = "file://" + (&url.URL{Path: name}).EscapedPath()
-		case "s3":
+		case "domino":
+			if name != "" || prefix != "" {
+				t.Errorf("%q = domino, %q, %q", text, name, prefix)
+			}
+			again = scheme
+		case "s3", "azblob", "gs":
 			if name == "" || strings.ContainsAny(name, "/:@") || prefix != strings.Trim(prefix, "/") || strings.Contains("/"+prefix+"/", "/../") || strings.Contains(prefix, "//") {
-				t.Errorf("%q = s3, %q, %q", text, name, prefix)
+				t.Errorf("%q = %s, %q, %q", text, scheme, name, prefix)
 			}
 			again += "/" + prefix
 		default:

@@ -357,31 +357,72 @@ func (v *validation) store() {
 		v.faults = append(v.faults, err)
 		return // what goes with a store that is not known cannot be told
 	}
-	if scheme == "s3" {
-		if v.S3Endpoint != "" {
-			v.serviceURL("DMM_S3_ENDPOINT", v.S3Endpoint, "set it to the URL of the service, such as https://minio.example.com:9000")
+	v.serviceOf("DMM_S3_ENDPOINT", v.S3Endpoint, "https://minio.example.com:9000")
+	v.serviceOf("DMM_GCS_ENDPOINT", v.GCSEndpoint, "https://storage.example.com")
+	if strings.Contains(v.AzureEndpoint, ":") { // otherwise it is the name of a cloud
+		v.serviceOf("DMM_AZURE_ENDPOINT", v.AzureEndpoint, "https://account.blob.core.windows.net")
+	} else if v.AzureEndpoint != "" && !hostAndPort.MatchString(v.AzureEndpoint) {
+		v.add("DMM_AZURE_ENDPOINT", "set it to the suffix of the cloud, such as core.usgovcloudapi.net, or to the URL of the account's blob service", "%s is neither", quoteURL(v.AzureEndpoint))
+	}
+	if v.AzureAccount != "" && !accountName.MatchString(v.AzureAccount) {
+		v.add("DMM_AZURE_ACCOUNT", "give the name alone; a key goes into AZURE_STORAGE_KEY", "an account has 3 to 24 small letters and digits for a name (its value is not shown, in case it is the key)")
+	}
+	if v.DominoFile != "" {
+		if _, err := readFile(v.DominoFile); err != nil {
+			v.add("DMM_DOMINO_FILE", "give the path of the Domino resource as YAML or JSON, or of domino.yml", "%s cannot be read: %v", quote(v.DominoFile), err)
 		}
+	}
+	if scheme != "file" && scheme != "mem" {
 		if v.Lease > 0 && v.Lease < leastLease {
-			v.add("DMM_LEASE", "set it to 30s or more", "%s is less than 30s with DMM_STORE=s3:..., so that a run held up by the network would be taken for dead", v.Lease)
+			v.add("DMM_LEASE", "set it to 30s or more", "%s is less than 30s with DMM_STORE=%s, so that a run held up by the network would be taken for dead", v.Lease, shown(scheme))
 		}
 		if v.Settle >= 0 && v.Settle < leastSettle {
-			v.add("DMM_SETTLE", "set it to 80s or more", "%s is less than 80s with DMM_STORE=s3:..., so that a call that takes effect late could be missed", v.Settle)
+			v.add("DMM_SETTLE", "set it to 80s or more", "%s is less than 80s with DMM_STORE=%s, so that a call that takes effect late could be missed", v.Settle, shown(scheme))
 		}
-		return
 	}
 	for _, s := range []struct {
 		variable string
 		set      bool
+		scheme   string
 	}{
-		{"DMM_S3_ENDPOINT", v.S3Endpoint != ""},
-		{"DMM_S3_REGION", v.S3Region != ""},
-		{"DMM_S3_PATH_STYLE", v.S3PathStyle != "" && v.S3PathStyle != "auto"},
-		{"DMM_S3_KMS_KEY_ID", v.S3KMSKeyID != ""},
+		{"DMM_S3_ENDPOINT", v.S3Endpoint != "", "s3"},
+		{"DMM_S3_REGION", v.S3Region != "", "s3"},
+		{"DMM_S3_PATH_STYLE", v.S3PathStyle != "" && v.S3PathStyle != "auto", "s3"},
+		{"DMM_S3_KMS_KEY_ID", v.S3KMSKeyID != "", "s3"},
+		{"DMM_AZURE_ACCOUNT", v.AzureAccount != "", "azblob"},
+		{"DMM_AZURE_ENDPOINT", v.AzureEndpoint != "", "azblob"},
+		{"DMM_GCS_ENDPOINT", v.GCSEndpoint != "", "gs"},
+		{"DMM_DOMINO_FILE", v.DominoFile != "", "domino"},
 	} {
-		if s.set {
-			v.add(s.variable, "unset it, or set DMM_STORE to s3://bucket/prefix", "it is not supported with DMM_STORE=%s:...", scheme)
+		// What Domino backs up to may be any of them, and the Domino resource does not say all.
+		if s.set && s.scheme != scheme && (scheme != "domino") {
+			v.add(s.variable, "unset it, or set DMM_STORE to "+example(s.scheme), "it is not supported with DMM_STORE=%s", shown(scheme))
 		}
 	}
+}
+
+var accountName = regexp.MustCompile(`^[a-z0-9]{3,24}$`)
+
+// serviceOf checks the URL of a service if there is one.
+func (v *validation) serviceOf(variable, text, like string) {
+	if text != "" {
+		v.serviceURL(variable, text, "set it to the URL of the service, such as "+like)
+	}
+}
+
+// shown is a scheme as it stands in DMM_STORE.
+func shown(scheme string) string {
+	if scheme == "domino" {
+		return scheme
+	}
+	return scheme + ":..."
+}
+
+func example(scheme string) string {
+	if scheme == "domino" {
+		return scheme
+	}
+	return scheme + "://" + bucketStores[scheme].bucket + "/prefix"
 }
 
 // warnings names settings that are allowed and seldom meant.

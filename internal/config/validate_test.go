@@ -64,7 +64,7 @@ func TestValidate(t *testing.T) {
 		{"wrong store where only Domino is needed", "DMM_STORE=x\nDMM_S3_ENDPOINT=x\nDMM_LEASE=1s", domino, nil},
 		{"wrong Domino where only the store is needed", "DOMINO_HOSTNAME=x\nDOMINO_TOKEN=a b", records, nil},
 		{"nothing set, all needed", "DOMINO_HOSTNAME=\nDOMINO_API_KEY=\nDMM_STORE=", both, []want{
-			{"DOMINO_HOSTNAME", "https://domino.example.com"}, {"DOMINO_API_KEY", "set one of DOMINO_API_KEY, DOMINO_API_KEY_FILE, DOMINO_TOKEN and DOMINO_TOKEN_FILE"}, {"DMM_STORE", "s3://bucket/prefix or file:///path"}}},
+			{"DOMINO_HOSTNAME", "https://domino.example.com"}, {"DOMINO_API_KEY", "set one of DOMINO_API_KEY, DOMINO_API_KEY_FILE, DOMINO_TOKEN and DOMINO_TOKEN_FILE"}, {"DMM_STORE", "s3://bucket/prefix, azblob://container/prefix"}}},
 
 		{"no scheme", "DOMINO_HOSTNAME=domino.example.com", domino, []want{{"DOMINO_HOSTNAME", "set it to https://domino.example.com, or http://"}}},
 		{"no scheme but a port", "DOMINO_HOSTNAME=domino.example.com:8443", domino, []want{{"DOMINO_HOSTNAME", "set it to https://domino.example.com:8443, or http://"}}},
@@ -100,7 +100,19 @@ func TestValidate(t *testing.T) {
 		{"CA file", "DOMINO_CA_FILE=" + ca, both, nil},
 
 		{"unknown store", "DMM_STORE=ftp://x", records, []want{{"DMM_STORE", `"ftp"`}}},
-		{"store of a later version", "DMM_STORE=gs://x\nDMM_LEASE=1s\nDMM_S3_ENDPOINT=x", records, []want{{"DMM_STORE", "not yet supported by this version"}}},
+		{"store of another tool", "DMM_STORE=abfs://x\nDMM_LEASE=1s\nDMM_S3_ENDPOINT=x", records, []want{{"DMM_STORE", "which other tools have"}}},
+		{"a lease too short for any service", "DMM_STORE=gs://bucket\nDMM_LEASE=1s\nDMM_SETTLE=1s", records, []want{{"DMM_LEASE", "less than 30s with DMM_STORE=gs:..."}, {"DMM_SETTLE", "less than 80s"}}},
+		{"a lease too short for what is not known yet", "DMM_STORE=domino\nDMM_LEASE=1s", records, []want{{"DMM_LEASE", "less than 30s with DMM_STORE=domino"}}},
+		{"Azure settings", "DMM_STORE=azblob://container\nDMM_AZURE_ACCOUNT=acct\nDMM_AZURE_ENDPOINT=core.usgovcloudapi.net", records, nil},
+		{"Azure endpoint as URL", "DMM_STORE=azblob://container\nDMM_AZURE_ENDPOINT=https://acct.blob.core.windows.net", records, nil},
+		{"Azure endpoint that is neither", "DMM_STORE=azblob://container\nDMM_AZURE_ENDPOINT=a/b", records, []want{{"DMM_AZURE_ENDPOINT", "is neither"}}},
+		{"Azure endpoint with a port alone", "DMM_STORE=azblob://container\nDMM_AZURE_ENDPOINT=azurite:10000", records, []want{{"DMM_AZURE_ENDPOINT", "set it to https://azurite:10000"}}},
+		{"Azure key for an account", "DMM_STORE=azblob://container\nDMM_AZURE_ACCOUNT=Eby8vdM02xNO/==", records, []want{{"DMM_AZURE_ACCOUNT", "AZURE_STORAGE_KEY"}}},
+		{"GCS settings", "DMM_STORE=gs://bucket\nDMM_GCS_ENDPOINT=https://storage.example.com", records, nil},
+		{"settings of the other services", "DMM_STORE=gs://bucket\nDMM_S3_REGION=eu\nDMM_AZURE_ACCOUNT=acct\nDMM_DOMINO_FILE=validate_test.go", records, []want{
+			{"DMM_S3_REGION", "set DMM_STORE to s3://bucket/prefix"}, {"DMM_AZURE_ACCOUNT", "set DMM_STORE to azblob://container/prefix"}, {"DMM_DOMINO_FILE", "set DMM_STORE to domino"}}},
+		{"any setting with domino", "DMM_STORE=domino\nDMM_S3_REGION=eu\nDMM_AZURE_ACCOUNT=acct\nDMM_GCS_ENDPOINT=https://x\nDMM_DOMINO_FILE=validate_test.go", records, nil},
+		{"domino from no file", "DMM_STORE=domino\nDMM_DOMINO_FILE=/no/such/file", records, []want{{"DMM_DOMINO_FILE", "cannot be read"}}},
 		{"S3 settings", "DMM_S3_ENDPOINT=http://minio:9000\nDMM_S3_REGION=eu\nDMM_S3_PATH_STYLE=TRUE\nDMM_S3_KMS_KEY_ID=k", records, nil},
 		{"S3 settings without S3", "DMM_STORE=file:///a\nDMM_S3_ENDPOINT=http://minio:9000\nDMM_S3_REGION=eu\nDMM_S3_PATH_STYLE=true\nDMM_S3_KMS_KEY_ID=k", records, []want{
 			{"DMM_S3_ENDPOINT", "not supported with DMM_STORE=file:"}, {"DMM_S3_REGION", "not supported with DMM_STORE=file:"}, {"DMM_S3_PATH_STYLE", "not supported with DMM_STORE=file:"}, {"DMM_S3_KMS_KEY_ID", "not supported with DMM_STORE=file:"}}},

@@ -21,9 +21,6 @@ import (
 	"github.com/domino-maintenance-mode/dmm/internal/report"
 	"github.com/domino-maintenance-mode/dmm/internal/snapshot"
 	"github.com/domino-maintenance-mode/dmm/internal/store"
-	"github.com/domino-maintenance-mode/dmm/internal/store/file"
-	"github.com/domino-maintenance-mode/dmm/internal/store/mem"
-	"github.com/domino-maintenance-mode/dmm/internal/store/s3"
 	"github.com/domino-maintenance-mode/dmm/internal/window"
 )
 
@@ -242,32 +239,6 @@ func notYetReady(err error) bool {
 		return true
 	}
 	return e.Kind == domino.KindCredentials && strings.HasSuffix(e.Path, "/version")
-}
-
-// open opens the store that the settings name.
-func (e *Env) open(ctx context.Context) (store.Store, error) {
-	if e.Store != nil {
-		return e.Store, nil
-	}
-	c := e.Config
-	scheme, place, prefix, err := c.StoreURL()
-	if err != nil {
-		return nil, err
-	}
-	switch scheme {
-	case "file":
-		return file.Open(place)
-	case "s3":
-		roots, err := c.RootCAs()
-		if err != nil {
-			return nil, err
-		}
-		return s3.Open(ctx, s3.Options{
-			Bucket: place, Prefix: prefix, Endpoint: c.S3Endpoint, Region: c.S3Region,
-			PathStyle: c.S3PathStyle, KMSKeyID: c.S3KMSKeyID, RootCAs: roots,
-		})
-	}
-	return mem.New(), nil // config lets no other scheme pass
 }
 
 func (e *Env) filter() execution.Filter {
