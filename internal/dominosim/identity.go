@@ -54,6 +54,7 @@ func (c *call) principal() answer {
 	}
 	if c.caller != nil {
 		o["canonicalId"], o["canonicalName"] = c.caller.id, c.caller.name
+		o["allowedSystemOperations"] = list(c.caller.operations)
 		if c.caller.admin {
 			o["allowedSystemOperations"] = []string{
 				"ListAllProjects", "StopRuns", "ViewExecutors", "ActAsProjectAdmin", "ManageBuilds", "ViewAdminDashboard", "ViewAdminMenu",

@@ -47,6 +47,8 @@ type Sim struct {
 	volumes      []*volume
 	planes       []*plane // the local one first
 	settings     []setting
+	lost         map[string]bool // what has no pod though it runs
+	strays       []Pod
 	apps         objects[*app]
 	models       objects[*model]
 	versions     objects[*modelVersion]

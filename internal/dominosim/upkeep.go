@@ -163,6 +163,14 @@ func (s *Sim) Deactivate(name string) {
 	s.locked(func(time.Time) { s.userNamed(name).deactivated = true })
 }
 
+// Grant lets a user, who is no administrator, do these system operations.
+func (s *Sim) Grant(name string, operations ...string) {
+	s.locked(func(time.Time) {
+		u := s.userNamed(name)
+		u.operations = append(slices.Clip(u.operations), operations...)
+	})
+}
+
 // Set puts a record into the central configuration.
 func (s *Sim) Set(key, value string) {
 	s.locked(func(time.Time) { s.settings = append(s.settings, setting{key, value}) })

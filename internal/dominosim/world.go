@@ -11,6 +11,7 @@ type user struct {
 	id, name, first, last string
 	admin                 bool
 	deactivated           bool
+	operations            []string // system operations of one who is no administrator
 }
 
 func (u *user) full() string { return u.first + " " + u.last }
@@ -113,7 +114,9 @@ func (s *Sim) userNamed(name string) *user {
 }
 
 // sees is a crude form of Domino's visibility: an administrator sees everything, others what they own.
-func (u *user) sees(p *project) bool { return u.admin || p.owner == u }
+func (u *user) sees(p *project) bool {
+	return u.admin || p.owner == u || slices.Contains(u.operations, "ListAllProjects")
+}
 
 func iso(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 

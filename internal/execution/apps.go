@@ -17,6 +17,7 @@ import (
 type apps struct {
 	client   *domino.Client
 	projects *projects
+	tiers    *tiers
 }
 
 // appRestart is what POST .../start takes (op start, nucleus.StartParams; api.md §8), of
@@ -99,6 +100,7 @@ func (d *apps) Detail(ctx context.Context, e Execution) (Execution, error) {
 
 // arguments fills in what a start of the app as it was needs, from its latest instance where Domino shows it.
 func (d *apps) arguments(ctx context.Context, e Execution) (Execution, error) {
+	e.DataPlane = d.tiers.plane(ctx, e.HardwareTier)
 	r := appRestart{AppStart: domino.AppStart{HardwareTierID: e.HardwareTier, EnvironmentID: e.Environment, ExternalVolumeMountIDs: []string{}}}
 	e.Guesses = nil
 	known := false

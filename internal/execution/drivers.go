@@ -18,6 +18,7 @@ type Drivers struct {
 	client   *domino.Client
 	projects *projects
 	byKind   map[Kind]Driver
+	pods     *podWatch // nil: pods bear no witness
 }
 
 // NewDrivers returns the drivers over a client. Stop and Start need a client that
@@ -25,7 +26,7 @@ type Drivers struct {
 func NewDrivers(c *domino.Client) *Drivers {
 	p := &projects{client: c}
 	return &Drivers{client: c, projects: p, byKind: map[Kind]Driver{
-		App:                &apps{client: c, projects: p},
+		App:                &apps{client: c, projects: p, tiers: &tiers{client: c}},
 		ModelAPI:           &models{client: c, projects: p},
 		Endpoint:           &endpoints{client: c, projects: p},
 		ExternalDeployment: &deployments{client: c, projects: p},
@@ -48,7 +49,17 @@ func (d *Drivers) Recall(e Execution, instance string) {
 }
 
 // Of returns the driver of a kind, nil if there is none.
-func (d *Drivers) Of(k Kind) Driver { return d.byKind[k] }
+func (d *Drivers) Of(k Kind) Driver {
+	driver := d.byKind[k]
+	if driver == nil || d.pods == nil {
+		return driver
+	}
+	w := &witnessed{Driver: driver, pods: d.pods}
+	if c, ok := driver.(Comparer); ok {
+		return &witnessedComparer{w, c}
+	}
+	return w
+}
 
 // List lists all executions of the kinds, in the order of Kinds, with projects
 // read anew. A kind that cannot be listed is a problem of the listing and takes

@@ -3,6 +3,7 @@ package execution
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -90,6 +91,8 @@ func refs(executions []Execution) []Ref {
 // Outlook is what a preflight has to know beside the executions.
 type Outlook struct {
 	Caller domino.Principal
+	// Steps are those for which the caller's rights are looked at.
+	Steps []string
 	// Until is when the step at hand may end at the latest.
 	Until time.Time
 	// Pods are those of the compute namespace, if they can be seen.
@@ -114,7 +117,7 @@ func (d *Drivers) Preflight(ctx context.Context, o Outlook, executions []Executi
 		checks.Go(func() { check(ctx) })
 	}
 	checks.Wait()
-	p.findings = append(p.findings, Identity(o.Caller.Name, executions, o.Workspaces)...)
+	p.findings = slices.Concat(p.findings, Rights(o.Caller, o.Steps...), Identity(o.Caller.Name, executions, o.Workspaces))
 	slices.SortFunc(p.findings, func(a, b Finding) int {
 		rank := map[Severity]int{Error: 0, Warning: 1, Info: 2}
 		return cmp.Or(rank[a.Severity]-rank[b.Severity], strings.Compare(a.Code, b.Code), strings.Compare(a.Message, b.Message))
@@ -329,7 +332,7 @@ func (p *preflight) volumes(ctx context.Context) {
 	}
 	if !p.client.Dialect().AppMounts {
 		if apps := slices.DeleteFunc(slices.Clone(p.executions), func(e Execution) bool { return e.Kind != App }); len(apps) > 0 && len(p.Pods) == 0 {
-			p.unchecked("the volumes of apps", fmt.Errorf("Domino tells which they have mounted from 6.1 on, and no pods can be seen"))
+			p.unchecked("the volumes of apps", errors.New("before 6.1 Domino does not tell which they have mounted, and no pods can be seen"))
 		}
 	}
 	if p.client.Dialect().SessionMountIDs { // before 5.9 every mount is without an id (api.md §10)

@@ -15,6 +15,9 @@ type Sighting struct {
 	User     string  `json:"user,omitempty"`
 	Title    string  `json:"title,omitempty"`
 	State    string  `json:"state"`
+	Pod      string  `json:"pod,omitempty"` // the pod that shows it, where no list does
+	// Why explains, as far as it can be known, why the inventory lacks it.
+	Why string `json:"why,omitempty"`
 }
 
 // Witness asks GET /v4/admin/executions, the one call that lists what runs in all

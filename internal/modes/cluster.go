@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/domino-maintenance-mode/dmm/internal/execution"
 	"github.com/domino-maintenance-mode/dmm/internal/kube"
 	"github.com/domino-maintenance-mode/dmm/internal/report"
 )
@@ -56,6 +57,30 @@ func (e *Env) reachCluster() (*kube.Client, error) {
 		e.Log.Warn("the cluster is not looked at", "error", err)
 	}
 	return nil, nil
+}
+
+// pods lists the pods of executions on the local data plane that have not ended, or kube.ErrNoCluster where no cluster is
+// in reach.
+func (e *Env) pods(ctx context.Context) ([]execution.Pod, error) {
+	if e.Pods != nil {
+		return e.Pods(ctx)
+	}
+	if e.Cluster == nil {
+		return nil, kube.ErrNoCluster
+	}
+	var all []execution.Pod
+	for _, namespace := range e.Config.ComputeNamespaces {
+		pods, err := e.Cluster.Pods(ctx, namespace)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range pods {
+			if !p.Gone() {
+				all = append(all, execution.Pod{Name: p.Name, Namespace: p.Namespace, Phase: p.Phase, Labels: p.Labels, Claims: p.Claims})
+			}
+		}
+	}
+	return all, nil
 }
 
 // teller returns what writes Events on the Job of this pod. They are for people: one that cannot be written is a warning,

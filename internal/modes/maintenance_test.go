@@ -21,6 +21,7 @@ import (
 
 	"github.com/domino-maintenance-mode/dmm/internal/config"
 	"github.com/domino-maintenance-mode/dmm/internal/dominosim"
+	"github.com/domino-maintenance-mode/dmm/internal/execution"
 	"github.com/domino-maintenance-mode/dmm/internal/modes"
 	"github.com/domino-maintenance-mode/dmm/internal/report"
 	"github.com/domino-maintenance-mode/dmm/internal/store"
@@ -40,6 +41,7 @@ type site struct {
 
 	transport http.RoundTripper
 	quiet     bool // no log, also with -v
+	cluster   bool // the pods of the simulation can be listed
 }
 
 // lagging is a deployment that is as awkward as Domino may be: lists late by up to 40 s and
@@ -85,6 +87,15 @@ func (s *site) runContext(ctx context.Context, mode string, env ...string) (*rep
 			}
 			return res.Code
 		},
+	}
+	if s.cluster {
+		e.Pods = func(context.Context) ([]execution.Pod, error) {
+			var pods []execution.Pod
+			for _, p := range s.sim.Pods() {
+				pods = append(pods, execution.Pod{Name: p.Name, Namespace: "domino-compute", Phase: "Running", Labels: p.Labels, Claims: p.Claims})
+			}
+			return pods, nil
+		}
 	}
 	for _, m := range modes.All() {
 		if m.Name == mode {

@@ -77,6 +77,8 @@ type Env struct {
 	Store     store.Store
 	// Cluster is where Domino runs, nil if that is not in reach: whatever looks at it does without then, and says so.
 	Cluster *kube.Client
+	// Pods, if set, takes the place of what Cluster lists: the pods of the compute namespaces that have not ended.
+	Pods func(context.Context) ([]execution.Pod, error)
 }
 
 // Causes for which a run ends early and resumably.
@@ -266,11 +268,24 @@ func (e *Env) enter(ctx context.Context, at *scene, mode string) (*window.Run, e
 	return window.Enter(ctx, at.store, at.last.Number, e.holder(mode), e.Config.LockWait)
 }
 
+// Goals of an engine, as its progress names them.
+const (
+	stopping = "stopping"
+	starting = "starting"
+)
+
 // engine drives executions through a client that asks the run before every call.
-func (e *Env) engine(client *domino.Client, run *window.Run, b *window.Balance, goal string) *converge.Engine {
+func (e *Env) engine(ctx context.Context, client *domino.Client, run *window.Run, b *window.Balance, goal string) *converge.Engine {
 	c := e.Config
 	drivers := execution.NewDrivers(client.WithGate(run.Gate, run.CallTimeout()))
 	drivers.Handle(run.Pinned().Handling)
+	if goal == starting {
+		if _, err := e.pods(ctx); err == nil {
+			drivers.WatchPods(e.pods)
+		} else if !errors.Is(err, kube.ErrNoCluster) {
+			e.Log.Warn("pods cannot be listed, so that Domino alone says what runs", "error", err)
+		}
+	}
 	for _, it := range b.Items() {
 		if it.Start.Outcome == window.Done {
 			drivers.Recall(it.Execution, it.Start.Instance)

@@ -2,6 +2,7 @@ package modes
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/domino-maintenance-mode/dmm/internal/converge"
@@ -9,11 +10,11 @@ import (
 )
 
 // preflight asks what would keep executions from coming back. Its findings are warnings: none of them ends a mode.
-func (e *Env) preflight(ctx context.Context, at *scene, d *execution.Drivers, executions []execution.Execution) ([]execution.Finding, []execution.Problem, error) {
+func (e *Env) preflight(ctx context.Context, at *scene, d *execution.Drivers, pods []execution.Pod, executions []execution.Execution) ([]execution.Finding, []execution.Problem, error) {
 	findings, problems := d.Preflight(ctx, execution.Outlook{
-		Caller:     at.domino.Principal,
+		Caller: at.domino.Principal, Steps: stepsFrom(at.res.Mode),
 		Until:      time.Now().Add(e.Config.WaitReady + e.Config.Settle + e.Config.GracePeriod),
-		Workspaces: e.Config.RestoreWorkspaces,
+		Workspaces: e.Config.RestoreWorkspaces, Pods: pods,
 	}, executions)
 	if ctx.Err() != nil {
 		return nil, nil, context.Cause(ctx)
@@ -21,9 +22,21 @@ func (e *Env) preflight(ctx context.Context, at *scene, d *execution.Drivers, ex
 	return findings, problems, nil
 }
 
+// stepsFrom are the steps of a maintenance from a mode on.
+func stepsFrom(mode string) []string {
+	switch mode {
+	case "restore":
+		return []string{execution.StepRestore}
+	case "shutdown":
+		return []string{execution.StepShutdown, execution.StepRestore}
+	}
+	return []string{execution.StepSnapshot, execution.StepShutdown, execution.StepRestore}
+}
+
 // foresee puts into the result, and into the log before anything is touched, what would keep executions from coming back.
 func (e *Env) foresee(ctx context.Context, at *scene, executions []execution.Execution) error {
-	findings, problems, err := e.preflight(ctx, at, execution.NewDrivers(at.client), executions)
+	pods, _ := e.pods(ctx) // that they cannot be seen is said of the checks that need them
+	findings, problems, err := e.preflight(ctx, at, execution.NewDrivers(at.client), pods, executions)
 	if err != nil {
 		return err
 	}
@@ -46,6 +59,13 @@ func running(executions []execution.Execution) []execution.Execution {
 		}
 	}
 	return up
+}
+
+// toReturn are those of a snapshot that a restore with these settings would bring back.
+func (e *Env) toReturn(executions []execution.Execution) []execution.Execution {
+	return slices.DeleteFunc(running(executions), func(x execution.Execution) bool {
+		return x.Kind == execution.Job && !e.Config.RerunJobs || x.Kind == execution.Build && !e.Config.Rebuild
+	})
 }
 
 // toCome are those of a snapshot that a shutdown with these settings would stop.

@@ -73,7 +73,7 @@ func (e *Env) bringBack(ctx context.Context, at *scene, run *window.Run, snap *s
 	if err := e.foresee(ctx, at, planned(plan)); err != nil {
 		return nil, e.finish(ctx, run, nil, err)
 	}
-	err := e.engine(at.client, run, balance, "starting").Execute(ctx, plan)
+	err := e.engine(ctx, at.client, run, balance, starting).Execute(ctx, plan)
 	if err == nil && slices.ContainsFunc(balance.ToStart(), (*window.Item).StartFailed) {
 		// A Domino that is lost is not the fault of what could not be started.
 		if _, lost := at.client.Identify(ctx); lost != nil {

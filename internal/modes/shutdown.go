@@ -180,7 +180,7 @@ func (e *Env) bringDown(ctx context.Context, at *scene, run *window.Run, snap *s
 	filter, handling := run.Pinned().Filter, at.able(run.Pinned().Handling)
 	balance := run.Account(snap.Executions)
 	defer func() { concludeShutdown(res, run, balance, filter, err) }()
-	engine := e.engine(at.client, run, balance, "stopping")
+	engine := e.engine(ctx, at.client, run, balance, stopping)
 	drivers := execution.NewDrivers(at.client)
 	for _, x := range snap.Executions {
 		if x.State == execution.Unknown {
@@ -192,6 +192,9 @@ func (e *Env) bringDown(ctx context.Context, at *scene, run *window.Run, snap *s
 		found := scanFor(ctx, drivers, balance, filter, handling)
 		if err := ctx.Err(); err != nil {
 			return context.Cause(ctx)
+		}
+		if p := sight(at.domino.Principal); p != nil {
+			found.problems = append(found.problems, *p)
 		}
 		if len(found.problems) > 0 {
 			// A Domino that is lost, or that does not take the credentials any more, is no one

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/domino-maintenance-mode/dmm/internal/domino"
 	"github.com/domino-maintenance-mode/dmm/internal/execution"
+	"github.com/domino-maintenance-mode/dmm/internal/kube"
 	"github.com/domino-maintenance-mode/dmm/internal/report"
 	"github.com/domino-maintenance-mode/dmm/internal/snapshot"
 	"github.com/domino-maintenance-mode/dmm/internal/window"
@@ -48,20 +50,25 @@ func Snapshot(ctx context.Context, e *Env) (*report.Result, error) {
 		ID: snapshot.NewID(res.Began), From: res.Began, TakenBy: dep.Principal.Name, Tool: e.Version,
 		Domino: snapshot.Domino{URL: dep.URL, Version: dep.Version.Raw},
 	}
+	unsighted := sight(dep.Principal)
+	if unsighted != nil {
+		e.Log.Warn(unsighted.String())
+	}
 	listing := drivers.List(ctx, execution.Kinds())
 	drivers.Detail(ctx, &listing)
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
 	}
-	if p := sight(dep.Principal); p != nil {
-		listing.Problems = append(listing.Problems, *p)
+	if unsighted != nil {
+		listing.Problems = append(listing.Problems, *unsighted)
 	}
-	if err := e.witness(ctx, client, &m, &listing); err != nil {
+	pods, err := e.witness(ctx, client, drivers, &m, &listing)
+	if err != nil {
 		return nil, err
 	}
 	snapshot.Sort(listing.Executions)
 	var problems []execution.Problem
-	if m.Findings, problems, err = e.preflight(ctx, at, drivers, running(listing.Executions)); err != nil {
+	if m.Findings, problems, err = e.preflight(ctx, at, drivers, pods, e.toReturn(listing.Executions)); err != nil {
 		return nil, err
 	}
 	m.Problems = append(append(m.Problems, listing.Problems...), problems...)
@@ -93,7 +100,7 @@ func Snapshot(ctx context.Context, e *Env) (*report.Result, error) {
 
 // sight is the problem of a caller who may not see everything (api.md §3, "visibility by caller").
 func sight(p domino.Principal) *execution.Problem {
-	if p.Admin || slices.Contains(p.Operations, "ListAllProjects") {
+	if execution.Sighted(p) {
 		return nil
 	}
 	return &execution.Problem{
@@ -102,20 +109,24 @@ func sight(p domino.Principal) *execution.Problem {
 	}
 }
 
-// witness compares the inventory with GET /v4/admin/executions. That it cannot be asked
-// is a warning: the inventory stands by itself.
-func (e *Env) witness(ctx context.Context, client *domino.Client, m *snapshot.Manifest, l *execution.Listing) error {
+// witness compares the inventory with GET /v4/admin/executions, and with the pods where a cluster is in reach. That one of
+// them cannot be asked is a warning: the inventory stands by itself.
+func (e *Env) witness(ctx context.Context, client *domino.Client, drivers *execution.Drivers, m *snapshot.Manifest, l *execution.Listing) ([]execution.Pod, error) {
 	seen, problems, err := execution.Witness(ctx, client)
 	if domino.KindOf(err) == domino.KindCredentials {
-		return err
+		return nil, err
 	}
 	if err != nil {
-		l.Problems = append(l.Problems, execution.Problem{Subject: "second look", Message: "the list of all executions could not be had: " + err.Error()})
-		return nil
+		problems = append(problems, execution.Problem{Subject: "second look", Message: "the list of all executions could not be had: " + err.Error()})
 	}
-	l.Problems = append(l.Problems, problems...)
-	m.Unaccounted, m.WithoutDriver = execution.Unaccounted(l.Executions, seen)
-	return nil
+	pods, noPods := e.pods(ctx)
+	if noPods != nil && !errors.Is(noPods, kube.ErrNoCluster) {
+		problems = append(problems, execution.Problem{Subject: "third look", Message: "the pods of executions could not be listed: " + noPods.Error()})
+	}
+	missing, without, podless := drivers.Account(l.Executions, seen, err == nil, pods, noPods == nil)
+	m.Unaccounted, m.WithoutDriver = missing, without
+	l.Problems = slices.Concat(l.Problems, problems, podless)
+	return pods, nil
 }
 
 func keptBy(res *report.Result, w *window.Window) *report.Result {
@@ -142,6 +153,18 @@ func describe(res *report.Result, m snapshot.Manifest, executions []execution.Ex
 	}
 	res.Next = "dmm shutdown"
 	return res
+}
+
+func unaccounted(u execution.Sighting) string {
+	what := fmt.Sprintf("Domino's list of executions shows %s %s of %s (%s)", u.Workload, u.Title, u.Project, u.ID)
+	if u.Pod != "" {
+		what = strings.TrimSpace(fmt.Sprintf("pod %s runs (%s %s)", u.Pod, u.Workload, u.ID))
+	}
+	what += ", which the inventory does not show running"
+	if u.Why != "" {
+		what += ": " + u.Why
+	}
+	return what
 }
 
 // contents fills in what a snapshot saw, and what it could not.
@@ -174,7 +197,7 @@ func contents(res *report.Result, m snapshot.Manifest, executions []execution.Ex
 		res.Note(fmt.Sprintf("for %s Domino does not tell all that a restart needs; dmm shutdown --dry-run lists what is assumed", plural(guessed, "execution")))
 	}
 	for _, u := range m.Unaccounted {
-		res.Note(fmt.Sprintf("Domino's list of executions shows %s %s of %s (%s), which the inventory does not", u.Workload, u.Title, u.Project, u.ID))
+		res.Note(unaccounted(u))
 	}
 	for _, w := range slices.Sorted(maps.Keys(m.WithoutDriver)) {
 		res.Note(fmt.Sprintf("%s of kind %q: dmm does not handle these, and an upgrade would end them", plural(m.WithoutDriver[w], "running execution"), w))

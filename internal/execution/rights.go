@@ -1,0 +1,56 @@
+package execution
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/domino-maintenance-mode/dmm/internal/domino"
+)
+
+// RightsMissing is the code of findings about what the caller may not do.
+const RightsMissing = "rights-missing"
+
+// Steps of a maintenance, for which rights are needed.
+const (
+	StepSnapshot = "snapshot"
+	StepShutdown = "shutdown"
+	StepRestore  = "restore"
+)
+
+// rights is what dmm does that only some may (system operations of api.md §5, op getPrincipal). Which operation each of
+// Domino's routes asks for is written down for the lists only (api.md §3, §13); the rest follows from their names.
+var rights = []struct {
+	operation string
+	severity  Severity
+	steps     []string
+	blocks    string
+}{
+	{"ListAllProjects", Error, []string{StepSnapshot, StepShutdown}, "see the projects of others, and what runs in them"},
+	{"StopRuns", Error, []string{StepShutdown}, "stop what others have started"},
+	{"ActAsProjectAdmin", Error, []string{StepShutdown, StepRestore}, "stop and start apps, model APIs and schedules of others"},
+	{"ViewAdminDashboard", Warning, []string{StepSnapshot, StepShutdown}, "list workspaces and archived projects at once, so that each project is asked"},
+	{"ViewExecutors", Warning, []string{StepSnapshot}, "compare the inventory with Domino's own list of executions"},
+	{"ViewUserList", Warning, []string{StepSnapshot, StepShutdown, StepRestore}, "see which owners are deactivated"},
+}
+
+// Rights names what the caller lacks for the steps, each with what it blocks. An administrator lacks nothing.
+func Rights(p domino.Principal, steps ...string) []Finding {
+	var missing []Finding
+	for _, r := range rights {
+		needed := slices.ContainsFunc(r.steps, func(s string) bool { return slices.Contains(steps, s) })
+		if p.Admin || !needed || slices.Contains(p.Operations, r.operation) {
+			continue
+		}
+		missing = append(missing, Finding{
+			Severity: r.severity, Code: RightsMissing,
+			Message: fmt.Sprintf("%s is no administrator and lacks the right %s: it may not %s", p.Name, r.operation, r.blocks),
+			Remedy:  "use the key of an administrator (SysAdmin)",
+		})
+	}
+	return missing
+}
+
+// Sighted reports whether the caller sees everything that runs (api.md §3, "visibility by caller").
+func Sighted(p domino.Principal) bool {
+	return p.Admin || slices.Contains(p.Operations, "ListAllProjects")
+}
