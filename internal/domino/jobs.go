@@ -118,7 +118,7 @@ func (c *Client) JobsAfter(ctx context.Context, projectID string, number int) ([
 	}
 	var jobs []Job
 	seen := map[string]bool{}
-	descending, last := true, 0
+	descending, short, last := true, false, 0
 	for page := range maxPages {
 		got, info, err := onePage(ctx, c, p, page, page*jobsPage)
 		if err != nil {
@@ -140,14 +140,15 @@ func (c *Client) JobsAfter(ctx context.Context, projectID string, number int) ([
 			}
 		}
 		switch {
-		case descending && last <= number && len(got.good) > 0: // the order was kept, so that no later page has a greater one
-			return jobs, nil
+		case descending && !short && last <= number && len(got.good) > 0:
+			return jobs, nil // the order was kept and no page was cut, so that no later page has a greater one
 		case len(got.good) == 0 || !fresh:
 			if info.total > len(seen) {
 				return nil, fmt.Errorf("list jobs of project %s: %d rows found, while Domino counts %d", projectID, len(seen), info.total)
 			}
 			return jobs, nil
 		}
+		short = short || info.rows < jobsPage // a server that sends less than it was asked for may count its pages otherwise
 	}
 	return nil, fmt.Errorf("list jobs of project %s: no end after %d pages", projectID, maxPages)
 }

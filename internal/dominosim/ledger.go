@@ -71,6 +71,7 @@ type Request struct {
 	Query   string
 	Route   string // its template; empty if there is no such route
 	Write   bool   // it is one that may change something
+	Object  string // the id of what it was about, where its path does not name that
 	Arrived time.Time
 	Ended   time.Time
 	Status  int    // 0: no answer was delivered
@@ -115,6 +116,7 @@ func (l *log) request(r *http.Request, rt *route, f *Fault) *Request {
 
 // open begins the record of a call on an execution. Every route that changes one calls it first.
 func (c *call) open(kind, id, op string, args map[string]any, unknown []string) {
+	c.entry.Object = id
 	c.effect = &Call{Op: op, At: c.now, Sent: c.entry.Arrived, By: c.caller.name, Args: args, Unknown: unknown}
 	e := c.s.log.of(Key{kind, id})
 	e.calls = append(e.calls, c.effect)

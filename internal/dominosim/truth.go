@@ -27,7 +27,11 @@ func (s *Sim) running(t time.Time) map[Key]Run {
 	}
 	for _, j := range s.jobs.order {
 		if goesOn(j.is(t)) {
-			out[j.Key] = j.Run
+			k := j.Key
+			if _, twice := out[k]; twice { // run again by mistake, or by its owner as well
+				k.ID = j.id
+			}
+			out[k] = j.Run
 		}
 	}
 	for _, r := range s.revisions.order {

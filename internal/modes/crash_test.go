@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/domino-maintenance-mode/dmm/internal/dominosim"
 	"github.com/domino-maintenance-mode/dmm/internal/modes"
 	"github.com/domino-maintenance-mode/dmm/internal/store"
 	"github.com/domino-maintenance-mode/dmm/internal/window"
@@ -222,8 +223,9 @@ const calledOff = "shutdown, called off,"
 // crash runs one case. It reports whether the operation was reached at all.
 func crash(t *testing.T, mode string, m moment, at int) bool {
 	c := lagging("6.1")
+	c.Projects, c.Apps, c.Models, c.Workspaces, c.Schedules, c.Jobs, c.Builds = 2, 5, 3, 5, 3, 3, 1
 	c.StartReplaces = true
-	s := newSite(t, c, "DMM_RESTORE_WORKSPACES=true")
+	s := newSite(t, c, "DMM_RESTORE_WORKSPACES=true", "DMM_RUNNING_JOBS=stop", "DMM_RUNNING_BUILDS=cancel", "DMM_RERUN_JOBS=true", "DMM_REBUILD=true")
 	ran := s.running()
 	s.must(0, "snapshot")
 	again := mode
@@ -259,6 +261,17 @@ func crash(t *testing.T, mode string, m moment, at int) bool {
 	s.wantSame(ran)
 	for k := range ran {
 		stops, starts := effects(s.sim.Ledger().Entry(k.Kind, k.ID))
+		for other, r := range ran { // of two jobs that are alike, one may have been run again twice in place of the other
+			if k.Kind == dominosim.KindJob && other != k && r.Command == ran[k].Command {
+				_, others := effects(s.sim.Ledger().Entry(other.Kind, other.ID))
+				if sum := starts + others; again == mode && sum == 2 {
+					starts = 1
+				} else if again != mode {
+					otherStops, _ := effects(s.sim.Ledger().Entry(other.Kind, other.ID))
+					stops, starts = stops+otherStops, sum
+				}
+			}
+		}
 		switch {
 		case again == mode && (stops < 1 || starts != 1):
 			t.Errorf("%s: %s %s was stopped %d times and started %d times, want at least once and exactly once", w.what, k.Kind, k.ID, stops, starts)

@@ -156,6 +156,21 @@ func (s *site) arguments(runs map[dominosim.Key]dominosim.Run) map[dominosim.Key
 		}
 		out[k] = r
 	}
+	return alike(out)
+}
+
+// alike numbers jobs of the same command: they are the same but for their ids, and which of them a re-run repeats makes no difference.
+func alike(runs map[dominosim.Key]dominosim.Run) map[dominosim.Key]dominosim.Run {
+	out := map[dominosim.Key]dominosim.Run{}
+	counted := map[string]int{}
+	for k, r := range runs {
+		if k.Kind == dominosim.KindJob {
+			counted[r.Command]++
+			k.ID = fmt.Sprintf("%s, %d", r.Command, counted[r.Command])
+			r.Key = k
+		}
+		out[k] = r
+	}
 	return out
 }
 
