@@ -174,6 +174,37 @@ func TestWhatAnOpenWindowRefuses(t *testing.T) {
 	s.dmm("close", "--reason", "again").want(t, exitDone, "Nothing to close")
 }
 
+// A shutdown that is run again by what runs one too often, such as Argo CD, does nothing; for another intent it does, and
+// one that is half done goes on.
+func TestAnIntentIsActedOnOnce(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, quick())
+	cycle := func(intent, want string) int {
+		t.Helper()
+		env := s.with("DMM_INTENT=" + intent)
+		before := len(s.sim.Ledger().Writes())
+		s.dmm("snapshot").want(t, exitDone)
+		dmm(t, env, "shutdown").want(t, exitDone, want)
+		s.dmm("restore").want(t, exitDone)
+		return len(s.sim.Ledger().Writes()) - before
+	}
+	const nothing = "Nothing was stopped: a maintenance for"
+	if cycle("6.2.0", "Shutdown is done") == 0 {
+		t.Error("the first shutdown did nothing")
+	}
+	if n := cycle("6.2.0", nothing+` "6.2.0" has been`); n != 0 {
+		t.Errorf("the second has sent %d calls", n)
+	}
+	cycle("", "Shutdown is done") // by hand, in between
+	if n := cycle("6.2.0", nothing); n != 0 {
+		t.Errorf("after one by hand it has sent %d calls", n)
+	}
+	cycle("6.3.0", "Shutdown is done")
+	s.dmm("snapshot").want(t, exitDone)
+	dmm(t, s.with("DMM_INTENT=6.4.0"), "shutdown").want(t, exitDone, "Shutdown is done")
+	dmm(t, s.with("DMM_INTENT=6.4.0"), "shutdown").want(t, exitDone, "Shutdown is done") // the window is open: it goes on
+}
+
 // What asks before an uninstall refuses while a maintenance is open, or may be, and lets go in every other case: also when
 // there is no store any more to ask.
 func TestRefuseOpen(t *testing.T) {

@@ -46,7 +46,8 @@ type Config struct {
 	Reason   string        `envconfig:"DMM_REASON" group:"run" modes:"close" doc:"Why what is not back yet is given up. It is recorded in the window."`
 	Yes      bool          `envconfig:"DMM_YES" default:"false" group:"run" modes:"restore, prune" doc:"Do what is asked about: 'restore --from-snapshot' starts what the snapshot shows, without a maintenance that stopped it, and 'prune' deletes."`
 
-	RefuseOpen bool `envconfig:"DMM_REFUSE_OPEN" default:"false" group:"run" modes:"status" doc:"End with 4 while a maintenance is open, for whatever must not happen during one. A store that cannot be read is a warning then and ends with 0: a store that is lost must not stand in the way of an uninstall."`
+	Intent     string `envconfig:"DMM_INTENT" group:"run" modes:"shutdown" doc:"What the maintenance is for, in a word, such as the version that Domino is upgraded to. A shutdown does nothing if the last maintenance that had an intent had the same and is closed. For whatever runs a shutdown more often than it is meant, such as Argo CD at each sync."`
+	RefuseOpen bool   `envconfig:"DMM_REFUSE_OPEN" default:"false" group:"run" modes:"status" doc:"End with 4 while a maintenance is open, for whatever must not happen during one. A store that cannot be read is a warning then and ends with 0: a store that is lost must not stand in the way of an uninstall."`
 
 	Hostname    string `envconfig:"DOMINO_HOSTNAME" group:"domino" modes:"that call Domino" doc:"URL of the deployment with its scheme, such as 'https://domino.example.com'. Required by modes that call Domino."`
 	APIKey      Secret `envconfig:"DOMINO_API_KEY" flag:"-" group:"domino" modes:"that call Domino" doc:"An administrator's API key. Give exactly one of DOMINO_API_KEY, DOMINO_API_KEY_FILE, DOMINO_TOKEN and DOMINO_TOKEN_FILE."`

@@ -53,6 +53,11 @@ func Shutdown(ctx context.Context, e *Env) (*report.Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if intent := e.Config.Intent; intent != "" && at.last != nil && !at.open() && at.last.Pinned.Intent == intent {
+		at.res.Message = fmt.Sprintf("Nothing was stopped: a maintenance for %q has been, and the last window, %s, is closed.", intent, at.last.Name())
+		at.res.Next = "set DMM_INTENT to what the next maintenance is for, if one is meant"
+		return at.res, nil
+	}
 	snap, err := e.snapshotFor(ctx, at)
 	if err != nil {
 		return nil, err
@@ -169,7 +174,7 @@ func (e *Env) enterShutdown(ctx context.Context, at *scene, snap *snapshot.Snaps
 	}
 	return window.OpenNext(ctx, at.store, at.last, window.Pinned{
 		Snapshot: snap.ID, SHA256: snap.Data.SHA256, Domino: snap.Domino.URL, Filter: e.filter(),
-		Handling: e.handling(), Lease: e.Config.Lease,
+		Handling: e.handling(), Lease: e.Config.Lease, Intent: e.Config.Intent,
 	}, e.holder(window.ModeShutdown))
 }
 

@@ -66,6 +66,9 @@ func OpenNext(ctx context.Context, s store.Store, last *Window, p Pinned, who Ho
 			return nil, &RefusedError{Err: ErrBusy, Window: last.Name(), Holder: last.Holder()}
 		}
 		number = last.Number + 1
+		if p.Intent == "" {
+			p.Intent = last.Pinned.Intent
+		}
 	}
 	if err := probe(ctx, s, who.Run); err != nil {
 		return nil, err

@@ -1,0 +1,51 @@
+{{/* Made from internal/config and internal/modes by "go generate ./test/chart". */}}
+
+{{/* Which variable a key of settings is. */}}
+{{- define "dmm.settingVariables" -}}
+dryRun: DMM_DRY_RUN
+reason: DMM_REASON
+confirm: DMM_YES
+sslNoVerify: DOMINO_SSL_NO_VERIFY
+s3Endpoint: DMM_S3_ENDPOINT
+s3Region: DMM_S3_REGION
+s3PathStyle: DMM_S3_PATH_STYLE
+s3KmsKeyId: DMM_S3_KMS_KEY_ID
+keep: DMM_KEEP
+keepWithin: DMM_KEEP_WITHIN
+snapshot: DMM_SNAPSHOT
+snapshotMaxAge: DMM_SNAPSHOT_MAX_AGE
+allowIncomplete: DMM_ALLOW_INCOMPLETE
+kinds: DMM_KINDS
+projects: DMM_PROJECTS
+owners: DMM_OWNERS
+excludeProjects: DMM_EXCLUDE_PROJECTS
+excludeOwners: DMM_EXCLUDE_OWNERS
+exclude: DMM_EXCLUDE
+restoreFrom: DMM_RESTORE_FROM
+giveUp: DMM_GIVE_UP
+restoreWorkspaces: DMM_RESTORE_WORKSPACES
+concurrency: DMM_CONCURRENCY
+startConcurrency: DMM_START_CONCURRENCY
+gracePeriod: DMM_GRACE_PERIOD
+maxFailures: DMM_MAX_FAILURES
+waitReady: DMM_WAIT_READY
+lease: DMM_LEASE
+lockWait: DMM_LOCK_WAIT
+settle: DMM_SETTLE
+output: DMM_OUTPUT
+logFormat: DMM_LOG_FORMAT
+logLevel: DMM_LOG_LEVEL
+{{- end -}}
+
+{{/* The modes that need a Domino or a store. */}}
+{{- define "dmm.modes" -}}
+- snapshot
+- shutdown
+- restore
+- status
+- close
+- list
+- show
+- verify
+- prune
+{{- end -}}
