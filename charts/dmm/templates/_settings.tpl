@@ -3,6 +3,8 @@
 {{/* Which variable a key of settings is. */}}
 {{- define "dmm.settingVariables" -}}
 dryRun: DMM_DRY_RUN
+file: DMM_FILE
+format: DMM_FORMAT
 reason: DMM_REASON
 confirm: DMM_YES
 sslNoVerify: DOMINO_SSL_NO_VERIFY
@@ -10,6 +12,10 @@ s3Endpoint: DMM_S3_ENDPOINT
 s3Region: DMM_S3_REGION
 s3PathStyle: DMM_S3_PATH_STYLE
 s3KmsKeyId: DMM_S3_KMS_KEY_ID
+azureAccount: DMM_AZURE_ACCOUNT
+azureEndpoint: DMM_AZURE_ENDPOINT
+gcsEndpoint: DMM_GCS_ENDPOINT
+file: DMM_DOMINO_FILE
 keep: DMM_KEEP
 keepWithin: DMM_KEEP_WITHIN
 snapshot: DMM_SNAPSHOT
@@ -23,7 +29,11 @@ excludeOwners: DMM_EXCLUDE_OWNERS
 exclude: DMM_EXCLUDE
 restoreFrom: DMM_RESTORE_FROM
 giveUp: DMM_GIVE_UP
+runningJobs: DMM_RUNNING_JOBS
+runningBuilds: DMM_RUNNING_BUILDS
 restoreWorkspaces: DMM_RESTORE_WORKSPACES
+rerunJobs: DMM_RERUN_JOBS
+rebuild: DMM_REBUILD
 concurrency: DMM_CONCURRENCY
 startConcurrency: DMM_START_CONCURRENCY
 gracePeriod: DMM_GRACE_PERIOD
@@ -48,4 +58,6 @@ logLevel: DMM_LOG_LEVEL
 - show
 - verify
 - prune
+- import
+- export
 {{- end -}}
