@@ -12,6 +12,7 @@ const (
 	exitRefused     = 4
 	exitNotFound    = 5
 	exitCredentials = 6
+	exitFindings    = 7
 	exitDeadline    = 74
 	exitInterrupted = 75
 )
@@ -28,6 +29,7 @@ var exits = []struct {
 	{exitRefused, "refused: a guard said no (snapshot stale, incomplete, damaged or of another deployment; another run at work; superseded)", "no"},
 	{exitNotFound, "not found: no snapshot or window of the name that was given, or none at all; never \"could not look\"", "no"},
 	{exitCredentials, "Domino refused the credentials or the rights", "no"},
+	{exitFindings, "audit has findings", "no"},
 	{exitDeadline, "stopped at DMM_DEADLINE, resumable: run it again, with more time", "no"},
 	{exitInterrupted, "stopped by a signal, resumable: run it again", "yes"},
 }

@@ -43,7 +43,7 @@ func TestTheModesOfRecordsEndWithTheirCodes(t *testing.T) {
 	s.dmm("verify").want(t, exitDone, "1 snapshot can be read to the end")
 	s.dmm("verify", "20000101-000000-zzzz").want(t, exitNotFound, "holds 1 others")
 	s.dmm("prune", "--keep", "0").want(t, exitUsage, "DMM_KEEP (--keep)")
-	s.dmm("prune", "--keep", "1", "--keep-within", "90d").want(t, exitDone, "Nothing to delete: 1 snapshot and 0 windows stay")
+	s.dmm("prune", "--keep", "1", "--keep-within", "90d").want(t, exitDone, "Nothing to delete: 1 snapshot, 0 windows and 0 audits stay")
 
 	data := s.snapshotFile("executions.jsonl.zst")
 	if err := os.Chmod(data, 0o600); err != nil {

@@ -72,7 +72,7 @@ type Config struct {
 	ComputeNamespaces []string `envconfig:"DMM_COMPUTE_NAMESPACES" default:"domino-compute" group:"cluster" modes:"that call Domino" doc:"The namespaces in which Domino runs executions of its local data plane."`
 	OperatorNamespace string   `envconfig:"DMM_OPERATOR_NAMESPACE" default:"domino-operator" group:"cluster" modes:"that keep records" doc:"The namespace of the Domino resource, which is read only with DMM_STORE=domino."`
 
-	Keep       int           `envconfig:"DMM_KEEP" default:"10" group:"store" modes:"prune" doc:"Prune keeps so many of the newest complete snapshots and of the newest windows, whatever their age."`
+	Keep       int           `envconfig:"DMM_KEEP" default:"10" group:"store" modes:"prune" doc:"Prune keeps so many of the newest complete snapshots, windows and audits, whatever their age."`
 	KeepWithin time.Duration `envconfig:"DMM_KEEP_WITHIN" default:"90d" group:"store" modes:"prune" doc:"Prune keeps what is younger than this, however much there is."`
 
 	Snapshot          string        `envconfig:"DMM_SNAPSHOT" group:"touch" modes:"shutdown, show, verify, export" doc:"The snapshot to work from: an id such as '20260922-190227-k3f9', or 'latest', the newest one, complete or not, which is also meant when it is not set; 'verify' checks all then. The modes other than shutdown take it as their argument too. Restore uses the one that its window has pinned."`

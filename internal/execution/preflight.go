@@ -83,9 +83,14 @@ func (r Ref) String() string { return fmt.Sprintf("%s %s %q (%s)", r.Kind, r.Pro
 func refs(executions []Execution) []Ref {
 	out := make([]Ref, len(executions))
 	for i, e := range executions {
-		out[i] = Ref{Key: e.Key(), Name: e.Name, Project: e.Project.String(), Owner: e.Owner}
+		out[i] = RefOf(e)
 	}
 	return out
+}
+
+// RefOf names an execution.
+func RefOf(e Execution) Ref {
+	return Ref{Key: e.Key(), Name: e.Name, Project: e.Project.String(), Owner: e.Owner}
 }
 
 // Outlook is what a preflight has to know beside the executions.

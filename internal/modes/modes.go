@@ -45,6 +45,7 @@ func All() []Mode {
 		{"restore", "start again what shutdown stopped", restoreLong, both, ending(bounded(Restore))},
 		{"status", "tell how far the open maintenance is", statusLong, config.Needs{Store: true}, ending(Status)},
 		{"close", "end a maintenance and give up what is not back", closeLong, config.Needs{Store: true}, ending(Close)},
+		{"audit", "tell whether the next maintenance would work", auditLong, both, ending(Audit)},
 		{"list", "list the snapshots and windows in the store", listLong, config.Needs{Store: true}, ending(List)},
 		{"show", "show what a snapshot holds", showLong, config.Needs{Store: true, Argument: "DMM_SNAPSHOT"}, ending(Show)},
 		{"verify", "check that snapshots and journals can be relied on", verifyLong, config.Needs{Store: true, Argument: "DMM_SNAPSHOT"}, ending(Verify)},

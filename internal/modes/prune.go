@@ -14,9 +14,8 @@ import (
 )
 
 const pruneLong = `Deletes old snapshots and windows, and only says what it would delete unless --yes is given.
-It keeps the newest --keep complete snapshots and the newest --keep windows, and all that is
-younger than --keep-within. Never deleted are the newest snapshot that is complete and can be
-read to its end, a snapshot that a window which stays keeps to, the newest window, and what is damaged.`
+It keeps the newest --keep complete snapshots, windows and audits, and all that is younger than --keep-within. Never deleted are the newest snapshot that is complete and can be read to
+its end, a snapshot that a window which stays keeps to, the newest window, and what is damaged.`
 
 // unfinishedFor is how long a snapshot without a manifest is taken for one that is being written.
 const unfinishedFor = 24 * time.Hour
@@ -44,10 +43,14 @@ func Prune(ctx context.Context, e *Env) (*report.Result, error) {
 		row.Outcome = "to be deleted"
 		res.Windows = append(res.Windows, row)
 	}
-	what := plural(len(snapshots), "snapshot") + " and " + plural(len(windows), "window")
-	stays := plural(len(r.folders)-len(snapshots), "snapshot") + " and " + plural(len(r.windows), "window")
+	audits, kept, err := r.oldAudits(ctx, e.Config.Keep, e.Config.KeepWithin)
+	if err != nil {
+		return nil, err
+	}
+	what := counted(len(snapshots), len(windows), len(audits))
+	stays := counted(len(r.folders)-len(snapshots), len(r.windows), kept)
 	switch {
-	case len(snapshots)+len(windows) == 0:
+	case len(snapshots)+len(windows)+len(audits) == 0:
 		res.Message = "Nothing to delete: " + stays + " stay."
 		return res, nil
 	case e.Config.DryRun || !e.Config.Yes:
@@ -78,8 +81,28 @@ func Prune(ctx context.Context, e *Env) (*report.Result, error) {
 		}
 		res.Snapshots[i].Outcome = "deleted"
 	}
+	for _, f := range audits {
+		if err := snapshot.DeleteAudit(ctx, r.store, f); err != nil {
+			return res, err
+		}
+	}
 	res.Message = fmt.Sprintf("Deleted %s; %s stay.", what, stays)
 	return res, nil
+}
+
+func counted(snapshots, windows, audits int) string {
+	return plural(snapshots, "snapshot") + ", " + plural(windows, "window") + " and " + plural(audits, "audit")
+}
+
+// oldAudits are those that are neither among the newest nor younger than that, and how many stay.
+func (r *records) oldAudits(ctx context.Context, keep int, within time.Duration) (old []snapshot.Folder, kept int, err error) {
+	all, err := snapshot.Audits(ctx, r.store)
+	for i, f := range all {
+		if age := time.Since(f.At()); i < len(all)-keep && age > max(within, unfinishedFor) {
+			old = append(old, f)
+		}
+	}
+	return old, len(all) - len(old), err
 }
 
 // oldWindows are those from the bottom that are neither among the newest nor younger than a time.

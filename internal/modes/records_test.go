@@ -517,6 +517,32 @@ func TestASnapshotThatAWindowTakesUpWhileItIsPrunedStays(t *testing.T) {
 	})
 }
 
+func TestPruneDeletesOldAudits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, small(), "DMM_RESTORE_WORKSPACES=true")
+		var audits []string
+		for range 4 {
+			audits = append(audits, s.must(0, "audit").Audit.ID)
+			time.Sleep(30 * 24 * time.Hour)
+		}
+		s.must(0, "prune", "DMM_KEEP=1", "DMM_KEEP_WITHIN=70d")
+		if n := len(s.keys("audits/")); n != 12 {
+			t.Errorf("a dry run left %d objects of audits, want 12", n)
+		}
+		s.must(0, "prune", "DMM_KEEP=1", "DMM_KEEP_WITHIN=70d", "DMM_YES=true")
+		for i, id := range audits {
+			want := map[bool]int{true: 0, false: 3}[i < 2]
+			if n := len(s.keys("audits/" + id[:4] + "/" + id[4:6] + "/" + id + "/")); n != want {
+				t.Errorf("audit %d has %d objects left, want %d", i+1, n, want)
+			}
+		}
+		s.must(0, "prune", "DMM_KEEP=1", "DMM_KEEP_WITHIN=0", "DMM_YES=true")
+		if n := len(s.keys("audits/")); n != 3 {
+			t.Errorf("%d objects are left, want those of the newest audit", n)
+		}
+	})
+}
+
 // A journal that is damaged may need any snapshot: nothing is deleted.
 func TestPruneRefusesWhileAJournalIsDamaged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

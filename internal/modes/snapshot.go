@@ -44,42 +44,16 @@ func Snapshot(ctx context.Context, e *Env) (*report.Result, error) {
 	if at.open() {
 		return keptBy(at.res, at.last), nil
 	}
-	res, client, dep, s := at.res, at.client, at.domino, at.store
-	drivers := execution.NewDrivers(client)
-	m := snapshot.Manifest{
-		ID: snapshot.NewID(res.Began), From: res.Began, TakenBy: dep.Principal.Name, Tool: e.Version,
-		Domino: snapshot.Domino{URL: dep.URL, Version: dep.Version.Raw},
-	}
-	unsighted := sight(dep.Principal)
-	if unsighted != nil {
-		e.Log.Warn(unsighted.String())
-	}
-	listing := drivers.List(ctx, execution.Kinds())
-	drivers.Detail(ctx, &listing)
-	if err := ctx.Err(); err != nil {
-		return nil, context.Cause(ctx)
-	}
-	if unsighted != nil {
-		listing.Problems = append(listing.Problems, *unsighted)
-	}
-	pods, err := e.witness(ctx, client, drivers, &m, &listing)
+	res, s := at.res, at.store
+	m, executions, err := e.inventory(ctx, at)
 	if err != nil {
 		return nil, err
 	}
-	snapshot.Sort(listing.Executions)
-	var problems []execution.Problem
-	if m.Findings, problems, err = e.preflight(ctx, at, drivers, pods, e.toReturn(listing.Executions)); err != nil {
-		return nil, err
-	}
-	m.Problems = append(append(m.Problems, listing.Problems...), problems...)
-	m.Complete = listing.Complete()
-	m.To = time.Now().UTC()
 	if e.Config.DryRun {
-		m.Counts = snapshot.Count(listing.Executions)
-		return describe(res, m, listing.Executions), nil
+		return describe(res, m, executions), nil
 	}
 	var meanwhile *window.Window
-	m, err = snapshot.Write(ctx, s, m, listing.Executions, func(ctx context.Context) error {
+	m, err = snapshot.Write(ctx, s, m, executions, func(ctx context.Context) error {
 		var err error
 		if meanwhile, err = window.Look(ctx, s); err != nil {
 			return err
@@ -95,7 +69,43 @@ func Snapshot(ctx context.Context, e *Env) (*report.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	return describe(res, m, listing.Executions), nil
+	return describe(res, m, executions), nil
+}
+
+// inventory looks at everything that runs, and at what would keep it from coming back: all that a snapshot records.
+func (e *Env) inventory(ctx context.Context, at *scene) (snapshot.Manifest, []execution.Execution, error) {
+	client, dep := at.client, at.domino
+	drivers := execution.NewDrivers(client)
+	m := snapshot.Manifest{
+		ID: snapshot.NewID(at.res.Began), From: at.res.Began, TakenBy: dep.Principal.Name, Tool: e.Version,
+		Domino: snapshot.Domino{URL: dep.URL, Version: dep.Version.Raw},
+	}
+	unsighted := sight(dep.Principal)
+	if unsighted != nil {
+		e.Log.Warn(unsighted.String())
+	}
+	listing := drivers.List(ctx, execution.Kinds())
+	drivers.Detail(ctx, &listing)
+	if err := ctx.Err(); err != nil {
+		return m, nil, context.Cause(ctx)
+	}
+	if unsighted != nil {
+		listing.Problems = append(listing.Problems, *unsighted)
+	}
+	pods, err := e.witness(ctx, client, drivers, &m, &listing)
+	if err != nil {
+		return m, nil, err
+	}
+	snapshot.Sort(listing.Executions)
+	var problems []execution.Problem
+	if m.Findings, problems, err = e.preflight(ctx, at, drivers, pods, e.toReturn(listing.Executions)); err != nil {
+		return m, nil, err
+	}
+	m.Problems = append(append(m.Problems, listing.Problems...), problems...)
+	m.Complete = listing.Complete()
+	m.Counts = snapshot.Count(listing.Executions)
+	m.To = time.Now().UTC()
+	return m, listing.Executions, nil
 }
 
 // sight is the problem of a caller who may not see everything (api.md §3, "visibility by caller").

@@ -100,12 +100,12 @@ func (r *Result) records(b *strings.Builder) {
 		}
 		b.WriteString("\n")
 		t := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
-		fmt.Fprintf(t, "running\tnot running\t%s\n", g.heading)
+		fmt.Fprintf(t, "running\tnot running\t  %s\n", g.heading)
 		for i, one := range g.groups {
 			if i == maxPerHeading {
 				break
 			}
-			fmt.Fprintf(t, "%d\t%d\t%s\n", one.Running, one.NotRunning, oneLine(one.Name))
+			fmt.Fprintf(t, "%d\t%d\t  %s\n", one.Running, one.NotRunning, oneLine(one.Name))
 		}
 		_ = t.Flush()
 		if n := len(g.groups) - maxPerHeading; n > 0 {

@@ -30,6 +30,7 @@ const maxPerHeading = 100
 // WriteText prints the result for people. The last line is the message.
 func (r *Result) WriteText(w io.Writer) error {
 	var b strings.Builder
+	r.opening(&b)
 	r.head(&b)
 	r.table(&b)
 	r.records(&b)
@@ -37,6 +38,7 @@ func (r *Result) WriteText(w io.Writer) error {
 		r.list(&b, h.outcome, h.text)
 	}
 	r.findings(&b)
+	r.audit(&b)
 	if len(r.Notes) > 0 {
 		b.WriteString("\nTo know:\n")
 		for _, n := range r.Notes {

@@ -29,13 +29,18 @@ func (f Folder) At() time.Time {
 
 // Folders lists all snapshots, unfinished ones too, oldest first.
 func Folders(ctx context.Context, s store.Store) ([]Folder, error) {
+	return foldersIn(ctx, s, root, manifestName)
+}
+
+// foldersIn lists what is kept below a root by year, month and id, and is whole once it has the object called last.
+func foldersIn(ctx context.Context, s store.Store, root, last string) ([]Folder, error) {
 	var folders []Folder
 	for info, err := range s.List(ctx, root) {
 		if err != nil {
-			return nil, fmt.Errorf("list snapshots: %w", err)
+			return nil, fmt.Errorf("list %s: %w", strings.TrimSuffix(root, "/"), err)
 		}
 		parts := strings.Split(strings.TrimPrefix(info.Key, root), "/")
-		if len(parts) < 4 || !idPattern.MatchString(parts[2]) || !strings.HasPrefix(info.Key, folder(parts[2])) {
+		if len(parts) < 4 || !idPattern.MatchString(parts[2]) || !strings.HasPrefix(info.Key, folderIn(root, parts[2])) {
 			continue // nothing of ours
 		}
 		if n := len(folders); n == 0 || folders[n-1].ID != parts[2] {
@@ -43,7 +48,7 @@ func Folders(ctx context.Context, s store.Store) ([]Folder, error) {
 		}
 		f := &folders[len(folders)-1]
 		f.Keys, f.Size = append(f.Keys, info.Key), f.Size+info.Size
-		f.Unfinished = f.Unfinished && path.Base(info.Key) != manifestName
+		f.Unfinished = f.Unfinished && path.Base(info.Key) != last
 	}
 	slices.SortFunc(folders, func(a, b Folder) int { return strings.Compare(a.ID, b.ID) })
 	return folders, nil

@@ -133,7 +133,9 @@ var idPattern = regexp.MustCompile(`^\d{8}-\d{6}-[a-z0-9]{4}$`)
 
 // folder is the key prefix of a snapshot: by year and month, as Domino's own backup
 // bundles have it.
-func folder(id string) string { return root + id[:4] + "/" + id[4:6] + "/" + id + "/" }
+func folder(id string) string { return folderIn(root, id) }
+
+func folderIn(root, id string) string { return root + id[:4] + "/" + id[4:6] + "/" + id + "/" }
 
 // Write writes a snapshot. Counts and Data of the manifest are filled in. commit is
 // asked right before the manifest is written; its error leaves a snapshot that does
@@ -149,9 +151,7 @@ func Write(ctx context.Context, s store.Store, m Manifest, executions []executio
 	if err != nil {
 		return fail(err)
 	}
-	sum := sha256.Sum256(data)
-	m.Schema, m.Counts = Schema, Count(executions)
-	m.Data = Data{Name: dataName, Size: int64(len(data)), SHA256: hex.EncodeToString(sum[:]), Lines: len(executions)}
+	m.Schema, m.Counts, m.Data = Schema, Count(executions), dataOf(data, executions)
 	body, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
 		return fail(err)
@@ -168,6 +168,11 @@ func Write(ctx context.Context, s store.Store, m Manifest, executions []executio
 		return fail(err)
 	}
 	return m, nil
+}
+
+func dataOf(data []byte, executions []execution.Execution) Data {
+	sum := sha256.Sum256(data)
+	return Data{Name: dataName, Size: int64(len(data)), SHA256: hex.EncodeToString(sum[:]), Lines: len(executions)}
 }
 
 // Count counts executions by kind and state.
@@ -280,15 +285,34 @@ func parseManifest(id string, body []byte) (Manifest, error) {
 }
 
 func parseData(m Manifest, data []byte) ([]execution.Execution, error) {
-	if int64(len(data)) != m.Data.Size {
-		return nil, damaged(m.ID, "%s has %d bytes, its manifest says %d", dataName, len(data), m.Data.Size)
+	executions, err := parseLines(m.ID, m.Data, data)
+	if err != nil {
+		return nil, err
 	}
-	if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != m.Data.SHA256 {
-		return nil, damaged(m.ID, "%s: sha256 mismatch", dataName)
+	counts := Count(executions)
+	for _, side := range []map[execution.Kind]map[execution.State]int{counts, m.Counts} {
+		for kind, states := range side {
+			for state := range states {
+				if n, said := counts[kind][state], m.Counts[kind][state]; n != said {
+					return nil, damaged(m.ID, "%d %s are %s, its manifest says %d", n, kind, state, said)
+				}
+			}
+		}
+	}
+	return executions, nil
+}
+
+// parseLines decodes a data object and checks it against what was written down of it.
+func parseLines(id string, d Data, data []byte) ([]execution.Execution, error) {
+	if int64(len(data)) != d.Size {
+		return nil, damaged(id, "%s has %d bytes, its manifest says %d", dataName, len(data), d.Size)
+	}
+	if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != d.SHA256 {
+		return nil, damaged(id, "%s: sha256 mismatch", dataName)
 	}
 	z, err := zstd.NewReader(bytes.NewReader(data), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxData))
 	if err != nil {
-		return nil, damaged(m.ID, "%s: %v", dataName, err)
+		return nil, damaged(id, "%s: %v", dataName, err)
 	}
 	defer z.Close()
 	var executions []execution.Execution
@@ -301,26 +325,16 @@ func parseData(m Manifest, data []byte) ([]execution.Execution, error) {
 			break
 		}
 		if err != nil {
-			return nil, damaged(m.ID, "%s: line %d: %v", dataName, len(executions)+1, err)
+			return nil, damaged(id, "%s: line %d: %v", dataName, len(executions)+1, err)
 		}
 		if e.Kind == "" || e.ID == "" || seen[e.Key()] {
-			return nil, damaged(m.ID, "%s: line %d: no kind or id, or one that came before", dataName, len(executions)+1)
+			return nil, damaged(id, "%s: line %d: no kind or id, or one that came before", dataName, len(executions)+1)
 		}
 		seen[e.Key()] = true
 		executions = append(executions, e)
 	}
-	if len(executions) != m.Data.Lines {
-		return nil, damaged(m.ID, "%s has %d lines, its manifest says %d", dataName, len(executions), m.Data.Lines)
-	}
-	counts := Count(executions)
-	for _, side := range []map[execution.Kind]map[execution.State]int{counts, m.Counts} {
-		for kind, states := range side {
-			for state := range states {
-				if n, said := counts[kind][state], m.Counts[kind][state]; n != said {
-					return nil, damaged(m.ID, "%d %s are %s, its manifest says %d", n, kind, state, said)
-				}
-			}
-		}
+	if len(executions) != d.Lines {
+		return nil, damaged(id, "%s has %d lines, its manifest says %d", dataName, len(executions), d.Lines)
 	}
 	return executions, nil
 }

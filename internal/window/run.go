@@ -70,7 +70,7 @@ func OpenNext(ctx context.Context, s store.Store, last *Window, p Pinned, who Ho
 			p.Intent = last.Pinned.Intent
 		}
 	}
-	if err := probe(ctx, s, who.Run); err != nil {
+	if err := Probe(ctx, s, who.Run); err != nil {
 		return nil, err
 	}
 	r := newRun(s, &Window{Number: number, Pinned: p}, who)
@@ -86,8 +86,8 @@ func OpenNext(ctx context.Context, s store.Store, last *Window, p Pinned, who Ho
 	return r, nil
 }
 
-// probe creates one key twice. Its key is a format others rely on.
-func probe(ctx context.Context, s store.Store, run string) error {
+// Probe creates one key twice, and is ErrUnsafe if the store lets it. Its key is a format others rely on.
+func Probe(ctx context.Context, s store.Store, run string) error {
 	key := "probes/" + run
 	if err := s.Put(ctx, key, []byte("first\n"), store.PutOptions{IfAbsent: true}); err != nil {
 		return fmt.Errorf("probe the store: %w", err)
