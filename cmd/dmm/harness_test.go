@@ -42,12 +42,13 @@ func TestMain(m *testing.M) {
 }
 
 // secrets are never to be printed, whatever goes wrong. Every run of these tests is searched for them.
-var secrets = []string{dominosim.DefaultAPIKey, userKey, token, s3Secret}
+var secrets = []string{dominosim.DefaultAPIKey, userKey, token, s3Secret, webhookSecret}
 
 const (
-	userKey  = "0badc0de0badc0de0badc0de0badc0de0badc0de0badc0de0badc0de0badc0de"
-	token    = "eyJhbGciOiJub25lIn0.c2VydmljZS1hY2NvdW50.signature"
-	s3Secret = "wJalrXUtnFEMI-a-secret-of-these-tests"
+	userKey       = "0badc0de0badc0de0badc0de0badc0de0badc0de0badc0de0badc0de0badc0de"
+	token         = "eyJhbGciOiJub25lIn0.c2VydmljZS1hY2NvdW50.signature"
+	s3Secret      = "wJalrXUtnFEMI-a-secret-of-these-tests"
+	webhookSecret = "hook-T0000-B0000-a-secret-of-these-tests"
 )
 
 // outcome is what a command leaves behind.

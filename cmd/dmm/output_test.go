@@ -139,8 +139,8 @@ func TestFlagsWinOverVariables(t *testing.T) {
 	s := newSite(t, quick())
 	env := s.with("DMM_STORE=mem:", "DOMINO_HOSTNAME=http://wrong.invalid")
 	dmm(t, env, "snapshot", "--store", "file://"+s.folder, "--domino-hostname", s.url).want(t, exitDone)
-	if len(s.objects()) != 2 {
-		t.Errorf("the store of the flag holds %q, want a snapshot", s.objects())
+	if len(s.objects()) != 3 {
+		t.Errorf("the store of the flag holds %q, want a snapshot and the metrics", s.objects())
 	}
 }
 

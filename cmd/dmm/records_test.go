@@ -73,7 +73,7 @@ func TestExportWritesTheFileAndNothingElse(t *testing.T) {
 			t.Errorf("dmm %q says %q", args, last)
 		}
 	}
-	s.dmm("export", "--format", "csv").want(t, exitUsage, "DMM_FORMAT (--format)", "give dmm-json")
+	s.dmm("export", "--format", "csv").want(t, exitUsage, "DMM_FORMAT (--format)", "give auto, text, json, html or dmm-json")
 
 	path := filepath.Join(t.TempDir(), "old.json")
 	if err := os.WriteFile(path, []byte(s.dmm("export").stdout), 0o600); err != nil {

@@ -42,8 +42,9 @@ type Config struct {
 	DryRun   bool          `envconfig:"DMM_DRY_RUN" default:"false" group:"run" modes:"snapshot, shutdown, restore, close, import, prune" doc:"Make the plan, check it, print it, and change nothing."`
 	Deadline time.Duration `envconfig:"DMM_DEADLINE" default:"0" group:"run" modes:"shutdown, restore" doc:"Stop after this long, in a state from which the same command goes on. 0 means no limit. Set it below the activeDeadlineSeconds of a Job, which kills without asking."`
 	File     string        `envconfig:"DMM_FILE" group:"run" modes:"import" doc:"The file to import: a snapshot of the Python tool that dmm replaces. The mode takes it as its argument too: 'dmm import old.json'."`
-	Format   string        `envconfig:"DMM_FORMAT" default:"dmm-json" values:"dmm-json" group:"run" modes:"export" doc:"The format of what is exported: 'dmm-json', that of the Python tool's snapshots."`
 	Reason   string        `envconfig:"DMM_REASON" group:"run" modes:"close" doc:"Why what is not back yet is given up. It is recorded in the window."`
+	Window   string        `envconfig:"DMM_WINDOW" default:"latest" group:"run" modes:"report" doc:"The maintenance to report on: the number of a window, such as '17', or 'latest'. The mode takes it as its argument too: 'dmm report 17'."`
+	Format   string        `envconfig:"DMM_FORMAT" default:"auto" values:"auto,text,json,html,dmm-json" group:"run" modes:"report, export" doc:"What is written to standard output: a report as 'text', 'json' or 'html', an export as 'dmm-json', the format of the Python tool's snapshots. 'auto' is a report as DMM_OUTPUT says, and an export as 'dmm-json'."`
 	Yes      bool          `envconfig:"DMM_YES" default:"false" group:"run" modes:"restore, prune" doc:"Do what is asked about: 'restore --from-snapshot' starts what the snapshot shows, without a maintenance that stopped it, and 'prune' deletes."`
 
 	Intent     string `envconfig:"DMM_INTENT" group:"run" modes:"shutdown" doc:"What the maintenance is for, in a word, such as the version that Domino is upgraded to. A shutdown does nothing if the last maintenance that had an intent had the same and is closed. For whatever runs a shutdown more often than it is meant, such as Argo CD at each sync."`
@@ -105,6 +106,10 @@ type Config struct {
 	Output    string `envconfig:"DMM_OUTPUT" default:"text" values:"text,json" group:"output" modes:"all" doc:"How the result is written to standard output: 'text' or 'json'."`
 	LogFormat string `envconfig:"DMM_LOG_FORMAT" default:"auto" values:"auto,text,json" group:"output" modes:"all" doc:"How the log is written to standard error: 'text', 'json', or 'auto', which is text on a terminal and JSON elsewhere."`
 	LogLevel  string `envconfig:"DMM_LOG_LEVEL" default:"info" values:"debug,info,warn,error" group:"output" modes:"all" doc:"The least important messages that are logged: 'debug', 'info', 'warn' or 'error'."`
+
+	WebhookURL    Secret `envconfig:"DMM_WEBHOOK_URL" flag:"-" group:"output" modes:"shutdown, restore, close" doc:"A URL that is told when a run begins and how it ended. It is a secret. What cannot be told is a warning."`
+	WebhookFormat string `envconfig:"DMM_WEBHOOK_FORMAT" default:"slack" values:"slack,json" group:"output" modes:"shutdown, restore, close" doc:"What the webhook is sent: 'slack' for an object with a text, as Slack, Mattermost and Google Chat take it, or 'json' for one with event, mode, code, domino, window, message and at."`
+	Pushgateway   string `envconfig:"DMM_PUSHGATEWAY" group:"output" modes:"snapshot, shutdown, restore, close" doc:"URL of a Prometheus Pushgateway that gets the metrics as well. They are in the store as metrics/dmm.prom in any case. They are pushed as job 'dmm', instance the host of Domino's URL."`
 
 	Listen    string `envconfig:"DMM_LISTEN" default:"127.0.0.1:8080" group:"simulate" modes:"simulate" doc:"The address on which the simulator serves, as 'host:port'. Port 0 takes a free one. The simulator guards nothing, hence the default of this machine only."`
 	Profile   string `envconfig:"DMM_PROFILE" default:"6.1" values:"4.4,5.5,5.7,5.9,5.10,5.11,6.0,6.1,6.2,6.3" group:"simulate" modes:"simulate" doc:"The version of Domino that is simulated, from '4.4' to '6.3'; '4.4', '5.7', '5.10' and '6.0' are inferred from their neighbours."`

@@ -136,6 +136,15 @@ func (v *validation) words() {
 	v.namespace("DMM_OPERATOR_NAMESPACE", v.OperatorNamespace)
 	v.snapshotID("DMM_SNAPSHOT", v.Snapshot)
 	v.snapshotID("DMM_RESTORE_FROM", v.RestoreFrom)
+	if _, err := strconv.Atoi(v.Window); v.Window != "" && v.Window != "latest" && err != nil {
+		v.add("DMM_WINDOW", "give latest, or a number such as 17; dmm list shows them", "%s is not the number of a window", quote(v.Window))
+	}
+	if v.Pushgateway != "" {
+		v.serviceURL("DMM_PUSHGATEWAY", v.Pushgateway, "set it to a URL such as http://pushgateway.monitoring:9091")
+	}
+	if u, err := url.Parse(v.WebhookURL.Reveal()); !v.WebhookURL.IsZero() && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
+		v.add("DMM_WEBHOOK_URL", "set it to the URL that the chat or the receiver gave you", "its value is not an http or https URL (it is not shown)")
+	}
 	_, port, err := net.SplitHostPort(v.Listen)
 	if n, e := strconv.Atoi(port); err != nil || e != nil || n < 0 || n > 65535 {
 		v.add("DMM_LISTEN", "give host:port, such as 127.0.0.1:8080, or :8080 for every address of this machine", "%s is not an address to serve on", quote(v.Listen))

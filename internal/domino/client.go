@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -59,7 +60,13 @@ type core struct {
 	caller        Principal
 	absent        map[route]bool // routes that this release was seen not to have
 	writeDeadline time.Duration
+
+	requests, retries atomic.Int64
 }
+
+// Sent tells how many requests have been sent so far, by this client and those made from it, and how
+// many of them were reads tried again.
+func (c *Client) Sent() (requests, retries int64) { return c.requests.Load(), c.retries.Load() }
 
 // route is a group of URLs that a release has or has not.
 type route int

@@ -41,6 +41,7 @@ func (c *Client) read(ctx context.Context, r request, consume func(io.Reader) er
 			return e
 		}
 		wait := max(backoff(try), e.retryAfter)
+		c.retries.Add(1)
 		c.log.LogAttrs(ctx, slog.LevelDebug, "try again", slog.String("method", e.Method), slog.String("path", e.Path),
 			slog.String("error", e.Error()), slog.Int("try", try), slog.Duration("wait", wait))
 		if err := sleep(ctx, wait); err != nil {

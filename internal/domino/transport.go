@@ -113,6 +113,7 @@ func (c *core) call(ctx context.Context, req *http.Request, write bool, t ticket
 		t.done(e.verdict())
 		return e
 	}
+	c.requests.Add(1)
 	resp, err := c.transport.RoundTrip(req.WithContext(tryCtx))
 	if err != nil {
 		return fault(err)

@@ -54,6 +54,7 @@ func Close(ctx context.Context, e *Env) (*report.Result, error) {
 		return nil, err
 	}
 	balance := run.Account(lines)
+	e.working(ctx, at, run, snap, fmt.Sprintf("Close begins in window %s: %s would be given up.", run.Name(), plural(len(balance.ToStart()), "execution")))
 	events := giveUp(balance, (*window.Item).Owed, e.Config.Reason)
 	if err := run.Close(ctx, e.Config.Reason, events...); err != nil {
 		return nil, e.finish(ctx, run, nil, err)

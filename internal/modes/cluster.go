@@ -9,7 +9,6 @@ import (
 
 	"github.com/domino-maintenance-mode/dmm/internal/execution"
 	"github.com/domino-maintenance-mode/dmm/internal/kube"
-	"github.com/domino-maintenance-mode/dmm/internal/report"
 )
 
 // observed connects a mode to the cluster, as far as DMM_KUBERNETES wants and allows it, and tells the Job that it runs in
@@ -26,15 +25,8 @@ func observed(name string, mode run) run {
 		tell := e.teller(name)
 		tell("Started", name+" begins, by dmm "+e.Version, false)
 		res, err := mode(ctx, e)
-		last := &report.Result{}
-		if res != nil {
-			last.Message, last.Next = res.Message, res.Next
-		}
-		if err != nil {
-			last.Message, last.Next = err.Error(), NextStep(name, err)
-		}
-		code := e.ExitCode(res, err)
-		tell(eventReason(code), fmt.Sprintf("%s ends with %d: %s", name, code, last.LastLine()), code != 0)
+		code, line := e.conclusion(name, res, err)
+		tell(eventReason(code), fmt.Sprintf("%s ends with %d: %s", name, code, line), code != 0)
 		return res, err
 	}
 }

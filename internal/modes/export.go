@@ -15,6 +15,9 @@ dmm replaces, so that a team can go back to it. Without an argument it is the ne
 
 // Export writes a snapshot in the Python tool's format.
 func Export(ctx context.Context, e *Env) (*report.Result, error) {
+	if f := e.Config.Format; f != "auto" && f != "dmm-json" {
+		return nil, &UsageError{Reason: "DMM_FORMAT (--format) is " + f + ", and an export is dmm-json", Next: "dmm export; dmm report writes the report of a maintenance"}
+	}
 	s, err := e.open(ctx)
 	if err != nil {
 		return nil, err

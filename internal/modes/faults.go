@@ -37,7 +37,7 @@ func Classify(err error) Fault {
 		return FaultUsage
 	case domino.KindOf(err) == domino.KindCredentials, domino.KindOf(err) == domino.KindForbidden:
 		return FaultCredentials
-	case errors.Is(err, snapshot.ErrNotFound):
+	case errors.Is(err, snapshot.ErrNotFound), errors.Is(err, window.ErrNotFound):
 		return FaultNotFound
 	}
 	return FaultOther
@@ -69,6 +69,8 @@ func NextStep(mode string, err error) string {
 		return "give an administrator's key or token, then " + again
 	case errors.Is(err, snapshot.ErrNotFound):
 		return "check DMM_STORE and its prefix; dmm snapshot makes a first snapshot"
+	case errors.Is(err, window.ErrNotFound):
+		return "check DMM_STORE and its prefix; dmm list shows the windows that there are"
 	case errors.Is(err, ErrInterrupted):
 		return again
 	case errors.Is(err, ErrDeadline):

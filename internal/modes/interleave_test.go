@@ -153,7 +153,7 @@ func (a *rival) landed(ctx context.Context, key string, body []byte, o store.Put
 	a.referee.mu.Lock()
 	defer a.referee.mu.Unlock()
 	err := a.Store.Put(ctx, key, body, o)
-	if err != nil || !strings.HasPrefix(key, "windows/") {
+	if err != nil || !strings.HasPrefix(key, "windows/") || !strings.Contains(key, "/journal/") {
 		return err
 	}
 	if bytes.Contains(body, []byte(`"event":"begin"`)) {

@@ -40,12 +40,13 @@ type Mode struct {
 func All() []Mode {
 	both := config.Needs{Domino: true, Store: true}
 	all := []Mode{
-		{"snapshot", "record what runs", snapshotLong, both, ending(Snapshot)},
-		{"shutdown", "stop what the snapshot shows running", shutdownLong, both, ending(bounded(Shutdown))},
-		{"restore", "start again what shutdown stopped", restoreLong, both, ending(bounded(Restore))},
+		{"snapshot", "record what runs", snapshotLong, both, ending(traced("snapshot", Snapshot))},
+		{"shutdown", "stop what the snapshot shows running", shutdownLong, both, ending(traced("shutdown", bounded(Shutdown)))},
+		{"restore", "start again what shutdown stopped", restoreLong, both, ending(traced("restore", bounded(Restore)))},
 		{"status", "tell how far the open maintenance is", statusLong, config.Needs{Store: true}, ending(Status)},
-		{"close", "end a maintenance and give up what is not back", closeLong, config.Needs{Store: true}, ending(Close)},
-		{"audit", "tell whether the next maintenance would work", auditLong, both, ending(Audit)},
+		{"close", "end a maintenance and give up what is not back", closeLong, config.Needs{Store: true}, ending(traced("close", Close))},
+		{"report", "write the report of a maintenance", reportLong, config.Needs{Store: true, Argument: "DMM_WINDOW"}, ending(Report)},
+		{"audit", "tell whether the next maintenance would work", auditLong, both, ending(traced("audit", Audit))},
 		{"list", "list the snapshots and windows in the store", listLong, config.Needs{Store: true}, ending(List)},
 		{"show", "show what a snapshot holds", showLong, config.Needs{Store: true, Argument: "DMM_SNAPSHOT"}, ending(Show)},
 		{"verify", "check that snapshots and journals can be relied on", verifyLong, config.Needs{Store: true, Argument: "DMM_SNAPSHOT"}, ending(Verify)},
@@ -80,6 +81,8 @@ type Env struct {
 	Cluster *kube.Client
 	// Pods, if set, takes the place of what Cluster lists: the pods of the compute namespaces that have not ended.
 	Pods func(context.Context) ([]execution.Pod, error)
+
+	traces traces
 }
 
 // Causes for which a run ends early and resumably.
@@ -146,6 +149,7 @@ func (e *Env) beginOffline(ctx context.Context, mode string) (*scene, error) {
 	if err != nil {
 		return nil, err
 	}
+	e.traces.store = st
 	s := &scene{res: e.result(mode), store: st, last: last}
 	if s.open() {
 		s.res.Window, s.res.Snapshot = last.Name(), last.Pinned.Snapshot
@@ -212,6 +216,7 @@ func (e *Env) connect(ctx context.Context) (*domino.Client, domino.Deployment, e
 	if err != nil {
 		return nil, domino.Deployment{}, err
 	}
+	e.traces.client = client
 	dep, err := client.Identify(ctx)
 	for end := time.Now().Add(c.WaitReady); err != nil && notYetReady(err) && time.Now().Before(end); {
 		e.Log.Info("Domino does not answer yet", "error", err, "waiting until", end.UTC().Format(time.RFC3339))

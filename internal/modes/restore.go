@@ -57,9 +57,10 @@ func Restore(ctx context.Context, e *Env) (*report.Result, error) {
 // bringBack starts what the window owes, and closes it when nothing is owed any more.
 func (e *Env) bringBack(ctx context.Context, at *scene, run *window.Run, snap *snapshot.Snapshot) (*report.Result, error) {
 	settled := time.Now().Add(e.Config.Settle)
+	balance := run.Account(snap.Executions)
+	e.working(ctx, at, run, snap, fmt.Sprintf("Restore begins in window %s: %s to bring back.", run.Name(), plural(len(balance.ToStart()), "execution")))
 	ctx, done := run.Guard(ctx)
 	defer done()
-	balance := run.Account(snap.Executions)
 	if run.Pinned().FromSnapshot {
 		lines, err := e.fill(ctx, at, balance)
 		if err == nil {

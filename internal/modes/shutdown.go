@@ -76,6 +76,7 @@ func Shutdown(ctx context.Context, e *Env) (*report.Result, error) {
 	if err := restoring(run.Name(), run.Account(snap.Executions)); err != nil { // begun while this run waited for its turn
 		return nil, e.finish(ctx, run, nil, err)
 	}
+	e.working(ctx, at, run, snap, fmt.Sprintf("Shutdown begins in window %s: %s of snapshot %s ran.", run.Name(), plural(snap.Running(), "execution"), snap.ID))
 	ctx, done := run.Guard(ctx)
 	defer done()
 	err = e.bringDown(ctx, at, run, snap)

@@ -255,7 +255,9 @@ func (m *Maintenance) replay(lines []execution.Execution, w *window.Window) map[
 			if list := outages[k]; len(list) > 0 && list[len(list)-1].Up.IsZero() {
 				list[len(list)-1].Up = at // somebody has started it
 			}
-			set(k, true)
+			if !w.Pinned.FromSnapshot { // there it is one that does not run yet
+				set(k, true)
+			}
 		case window.Intent:
 			o := current(*l.Key, at)
 			if l.Goal == window.Start && o.Started.IsZero() {

@@ -141,6 +141,22 @@ func (m *Maintenance) list(b *strings.Builder, o Outcome) {
 	}
 }
 
+// Formats are what a report can be written in.
+var Formats = []string{"text", "json", "html"}
+
+// Write writes the report in one of the formats.
+func (m *Maintenance) Write(w io.Writer, format string) error {
+	switch format {
+	case "text":
+		return m.WriteText(w)
+	case "json":
+		return m.WriteJSON(w)
+	case "html":
+		return m.WriteHTML(w)
+	}
+	return fmt.Errorf("a report has no format %q", format)
+}
+
 // Owner is a user with what is left to her.
 type Owner struct {
 	Name    string

@@ -2,9 +2,11 @@ package window
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -68,6 +70,29 @@ func (w *Summary) read(ctx context.Context, s store.Store, entries []int) error 
 	last := lines[len(lines)-1]
 	w.Last, w.Closed = last.At, last.Event == Closed
 	return nil
+}
+
+// ErrNotFound: the store answered, and holds no window of that number, or none at all.
+var ErrNotFound = errors.New("not found")
+
+// Named reads the whole journal of the window of a name, or of the newest one if it is empty or "latest".
+func Named(ctx context.Context, s store.Store, name string) (*Window, error) {
+	if name == "" || name == "latest" {
+		w, err := Look(ctx, s)
+		if w == nil && err == nil {
+			err = fmt.Errorf("read the latest window: %w: the store answers and holds none", ErrNotFound)
+		}
+		return w, err
+	}
+	number, err := strconv.Atoi(name)
+	if err != nil {
+		return nil, fmt.Errorf("read window %q: %w: windows have numbers", name, ErrNotFound)
+	}
+	w, err := Read(ctx, s, number)
+	if w == nil && err == nil {
+		err = fmt.Errorf("read window %s: %w: the store answers and does not hold it", name, ErrNotFound)
+	}
+	return w, err
 }
 
 // Read reads the whole journal of one window: nil if the store answers and holds no such window.

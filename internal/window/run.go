@@ -391,5 +391,17 @@ func (r *Run) finish(ctx context.Context, lines ...Line) error {
 	return r.Append(ctx, lines...)
 }
 
+// Record is the window as this run knows it, for reports; nil if the run has lost its place.
+func (r *Run) Record() *Window {
+	r.turn <- struct{}{}
+	defer func() { <-r.turn }()
+	if r.superseded(nil) != nil {
+		return nil
+	}
+	w := *r.window
+	w.Lines = slices.Clone(w.Lines)
+	return &w
+}
+
 // ID is the run's random id.
 func (r *Run) ID() string { return r.holder.Run }
