@@ -355,7 +355,7 @@ func TestKindsOfANewerVersionHaveAnOrder(t *testing.T) {
 		for _, c := range r.Kinds {
 			got = append(got, c.Kind)
 		}
-		if diff := cmp.Diff([]execution.Kind{"Build", "Comet", "Job", "Rocket"}, got); diff != "" {
+		if diff := cmp.Diff([]execution.Kind{"Job", "Build", "Comet", "Rocket"}, got); diff != "" {
 			t.Fatalf("Kinds (-want +got):\n%s", diff)
 		}
 	}
