@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/domino-maintenance-mode/dmm/internal/dominosim"
+	"github.com/domino-maintenance-mode/dmm/internal/dominosim/spectest"
 )
 
 // actAsDmm in the environment makes the test binary the command itself.
@@ -105,6 +106,7 @@ func quick() dominosim.Config {
 }
 
 func newSite(t *testing.T, c dominosim.Config, env ...string) *site {
+	c.OnExchange = spectest.Watch(t)
 	sim := dominosim.New(c)
 	server := httptest.NewServer(sim.Handler())
 	t.Cleanup(server.Close)

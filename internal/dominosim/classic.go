@@ -18,7 +18,7 @@ func (s *Sim) makeClassic(i int) {
 	p := s.any(i)
 	w := &classic{id: s.newID(), name: numbered(workNames, i) + " (classic)", tier: s.tiers[1], env: s.environments[1+i%3]}
 	w.run = &run{project: p, by: p.owner, title: w.name, Run: Run{
-		Key: Key{KindWorkspace, w.id}, Execution: w.id, Environment: w.env.id, EnvironmentRevision: w.env.revision, HardwareTier: w.tier.id,
+		Key: Key{KindWorkspace, w.id}, Instance: w.id, Execution: w.id, Environment: w.env.id, EnvironmentRevision: w.env.revision, HardwareTier: w.tier.id,
 	}}
 	p.classics = append(p.classics, w)
 	s.classics.add(w.id, w)

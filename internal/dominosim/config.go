@@ -84,6 +84,10 @@ type Config struct {
 	// at that point. Both may be called concurrently, and may use the Sim.
 	OnRequest func(n int, r *http.Request) error             `json:"-"`
 	OnAnswer  func(n int, r *http.Request, status int) error `json:"-"`
+
+	// OnExchange is told of each request with its body, and of the answer if there was one that no fault made up: else
+	// status is 0. It is called concurrently, and must not keep the slices.
+	OnExchange func(version string, r *http.Request, body []byte, status int, header http.Header, answer []byte) `json:"-"`
 }
 
 // Lagged is c with the lags that a client of Domino must survive: lists up to 40 s late and going back in

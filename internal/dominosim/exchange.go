@@ -13,14 +13,15 @@ import (
 
 // A call is one request on its way through the simulator.
 type call struct {
-	s      *Sim
-	r      *http.Request // for path values and headers; its body has been read
-	query  url.Values
-	body   []byte
-	route  *route
-	fault  *Fault
-	entry  *Request // in the log of requests
-	effect *Call    // in the ledger, once the route's function has opened it
+	s       *Sim
+	r       *http.Request // for path values and headers; its body has been read
+	query   url.Values
+	body    []byte
+	route   *route
+	release string // of Domino, when it arrived
+	fault   *Fault
+	entry   *Request // in the log of requests
+	effect  *Call    // in the ledger, once the route's function has opened it
 
 	// Set when it is handled.
 	now    time.Time
@@ -32,6 +33,14 @@ type call struct {
 func (s *Sim) exchange(ctx context.Context, r *http.Request, body []byte) (answer, error) {
 	c := s.arrive(r, body)
 	a, err := s.process(ctx, c)
+	if watch := s.cfg.OnExchange; watch != nil {
+		status, h := a.status, http.Header{}
+		if err != nil || c.fault != nil {
+			status = 0
+		}
+		a.writeHeader(h)
+		watch(c.release, r, body, status, h, a.encoded)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c.entry.Ended = time.Now()
@@ -50,7 +59,7 @@ func (s *Sim) arrive(r *http.Request, body []byte) *call {
 	c := &call{s: s, r: r, query: r.URL.Query(), body: body}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c.route = s.match(r)
+	c.route, c.release = s.match(r), s.profile.name
 	c.fault = s.strike(r, c.route)
 	c.entry = s.log.request(r, c.route, c.fault)
 	return c

@@ -1,250 +1,48 @@
 package dominosim
 
 import (
-	"encoding/json"
-	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/domino-maintenance-mode/dmm/internal/dominosim/spectest"
 )
-
-// What no specification declares, with the section of api.md that is its evidence.
-var undeclared = map[string]string{
-	"GET /version":                        "§4",
-	"GET /health":                         "§4",
-	"GET /v4/projects":                    "§6",
-	"GET /models/{modelId}/versions/json": "§9",
-	"GET /models/{modelId}/versions/{modelVersionId}/json": "§9",
-	"GET /models/{modelId}/activeStatus":                   "§9",
-}
-
-// Where the simulator answers otherwise than the specification, because a recorded answer does.
-var deviations = map[string]string{
-	"5.5 GET /v4/modelManager/getModels":                                               "owners have a name, as in a real 5.x answer (§9)",
-	"5.5 GET /v4/modelManager/ui/models":                                               "owners have a name, as in a real 5.x answer (§9)",
-	"5.5 GET /v4/projects/{projectId}/scheduledjobs":                                   "volumeSpecificationOverride is an object, as recorded (§12) and as the file has it for PUT",
-	"5.5 GET /v4/projects/{projectId}/scheduledjobs/{scheduledJobKey}":                 "the same",
-	"5.5 PUT /v4/projects/{projectId}/scheduledjobs/{scheduledJobKey}":                 "the same",
-	"5.9 GET /v4/modelManager/getModels":                                               "owners have a name, as in a real 5.x answer (§9)",
-	"5.9 GET /v4/modelManager/ui/models":                                               "owners have a name, as in a real 5.x answer (§9)",
-	"5.11 GET /v4/modelManager/getModels":                                              "owners have a name, as in a real 5.x answer (§9)",
-	"5.11 GET /v4/modelManager/ui/models":                                              "owners have a name, as in a real 5.x answer (§9)",
-	"6.3 GET /api/gen-ai/beta/endpoints":                                               "the 6.3 copy of the public specification is trimmed (§0)",
-	"6.3 GET /api/gen-ai/beta/endpoints/{endpointId}/versions":                         "the same",
-	"6.3 GET /api/gen-ai/beta/endpoints/{endpointId}/versions/{versionNumber}":         "the same",
-	"6.3 POST /api/gen-ai/beta/endpoints/{endpointId}/versions/{versionNumber}/start":  "the same",
-	"6.3 POST /api/gen-ai/beta/endpoints/{endpointId}/versions/{versionNumber}/stop":   "the same",
-	"6.3 POST /api/projects/v1/projects/{projectId}/workspaces/{workspaceId}/sessions": "the 6.3 copy of the public specification is trimmed (§0)",
-}
-
-type spec struct {
-	Paths map[string]map[string]struct {
-		Responses map[string]struct {
-			Content map[string]struct {
-				Schema schema `json:"schema"`
-			} `json:"content"`
-		} `json:"responses"`
-	} `json:"paths"`
-	Components struct {
-		Schemas map[string]schema `json:"schemas"`
-	} `json:"components"`
-}
-
-type schema struct {
-	Ref        string            `json:"$ref"`
-	Type       string            `json:"type"`
-	Nullable   bool              `json:"nullable"`
-	Required   []string          `json:"required"`
-	Properties map[string]schema `json:"properties"`
-	Items      *schema           `json:"items"`
-	Enum       []any             `json:"enum"`
-	OneOf      []schema          `json:"oneOf"`
-	AnyOf      []schema          `json:"anyOf"`
-	AllOf      []schema          `json:"allOf"`
-}
-
-// check walks a value along its schema: required properties, no undeclared ones, types, enumerations.
-func (sp *spec) check(s schema, v any, at string, fault func(at, what string)) {
-	for s.Ref != "" {
-		s = sp.Components.Schemas[s.Ref[strings.LastIndex(s.Ref, "/")+1:]]
-	}
-	if v == nil {
-		if !s.Nullable && (s.Type != "" || len(s.AllOf) > 0) {
-			fault(at, "null")
-		}
-		return
-	}
-	if choices := slices.Concat(s.OneOf, s.AnyOf); len(choices) > 0 {
-		for _, choice := range choices {
-			fits := true
-			sp.check(choice, v, at, func(string, string) { fits = false })
-			if fits {
-				return
-			}
-		}
-		fault(at, "fits no alternative")
-		return
-	}
-	if len(s.AllOf) > 0 {
-		all := schema{Type: "object", Properties: map[string]schema{}}
-		for _, part := range s.AllOf {
-			for part.Ref != "" {
-				part = sp.Components.Schemas[part.Ref[strings.LastIndex(part.Ref, "/")+1:]]
-			}
-			for k, p := range part.Properties {
-				all.Properties[k] = p
-			}
-			all.Required = append(all.Required, part.Required...)
-		}
-		s = all
-	}
-	if len(s.Enum) > 0 && !slices.Contains(s.Enum, v) {
-		fault(at, "not in the enumeration")
-	}
-	switch v := v.(type) {
-	case map[string]any:
-		if s.Type != "" && s.Type != "object" {
-			fault(at, "object, want "+s.Type)
-			return
-		}
-		for _, key := range s.Required {
-			if _, ok := v[key]; !ok {
-				fault(at+"."+key, "required and absent")
-			}
-		}
-		for key, child := range v {
-			if p, ok := s.Properties[key]; ok {
-				sp.check(p, child, at+"."+key, fault)
-			} else if len(s.Properties) > 0 {
-				fault(at+"."+key, "not declared")
-			}
-		}
-	case []any:
-		if s.Type != "array" {
-			fault(at, "array, want "+s.Type)
-			return
-		}
-		for _, child := range v {
-			sp.check(*s.Items, child, at+"[]", fault)
-		}
-	case string:
-		if s.Type != "string" && s.Type != "" {
-			fault(at, "string, want "+s.Type)
-		}
-	case float64:
-		if s.Type != "number" && s.Type != "integer" {
-			fault(at, "number, want "+s.Type)
-		}
-	case bool:
-		if s.Type != "boolean" {
-			fault(at, "boolean, want "+s.Type)
-		}
-	}
-}
-
-// find is the declaration of a route; names of parameters do not count, and private paths may lack their prefix.
-func (sp *spec) find(rt *route) (string, bool) {
-	for _, path := range []string{rt.path, strings.TrimPrefix(rt.path, "/v4")} {
-		for declared := range sp.Paths {
-			if template(declared) == template(path) {
-				if _, ok := sp.Paths[declared][strings.ToLower(rt.method)]; ok {
-					return declared, true
-				}
-			}
-		}
-	}
-	return "", false
-}
 
 // TestAgainstSpecifications holds every route of every profile against the vendor's specification of that
 // version, in both directions: what the simulator serves is declared, and its answers have all that is required and
-// nothing that is not declared; what it withholds in a version is not declared there.
+// nothing that is not declared; what it withholds in a version is not declared there. What departs from that stands in
+// spectest, with its reason.
 func TestAgainstSpecifications(t *testing.T) {
-	dir := os.Getenv("DMM_OPENAPI_DIR")
-	if dir == "" {
-		t.Skip("DMM_OPENAPI_DIR is not set: the folder with 5.9.1.json, 6.1.json and 6.2.json")
+	if spectest.Dir() == "" {
+		t.Skip("DMM_OPENAPI_DIR is not set: the folder with " + strings.Join(spectest.Versions(), ", "))
 	}
-	for name, file := range map[string]string{"5.5": "5.5.2.json", "5.9": "5.9.1.json", "5.11": "5.11.1.json", "6.1": "6.1.json", "6.2": "6.2.json", "6.3": "6.3.json"} {
-		t.Run(name, func(t *testing.T) {
-			data, err := os.ReadFile(filepath.Join(dir, file))
-			if err != nil {
-				t.Fatal(err)
-			}
-			var sp spec
-			if err := json.Unmarshal(data, &sp); err != nil {
-				t.Fatal(err)
-			}
+	for _, p := range profiles {
+		t.Run(p.name, func(t *testing.T) {
+			watch := spectest.Answers(t)
 			no := false
 			for _, rt := range routes {
 				// A system for each route: those before have changed theirs.
 				c := newClient(t, Config{
-					Profile: name, Seed: 7, EmptyStopBody: &no, StoppedFraction: 0.3,
+					Profile: p.name, Seed: 7, EmptyStopBody: &no, StoppedFraction: 0.3,
 					Projects: 4, Apps: 10, Models: 6, Workspaces: 12, Schedules: 8, Endpoints: 4, Deployments: 5,
 					Jobs: 6, FlowJobs: 1, Builds: 2, Classics: 2,
+					OnExchange: watch,
 				})
-				c.sim.Set("com.example.key", "value")
-				label := rt.method + " " + rt.path
-				declared, found := sp.find(rt)
-				if !c.sim.profile.has(rt) {
-					if found {
-						t.Errorf("%s: withheld and declared", label)
+				declared, err := spectest.Declares(p.name, rt.method, rt.path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !p.has(rt) {
+					if declared && !p.interpolated {
+						t.Errorf("%s %s: withheld and declared", rt.method, rt.path)
 					}
 					continue
 				}
-				if undeclared[label] != "" {
-					if found {
-						t.Errorf("%s: is declared after all", label)
-					}
-					continue
-				}
-				if !found && deviations[name+" "+label] != "" {
-					continue
-				}
-				if !found {
-					t.Errorf("%s: served and not declared", label)
-					continue
-				}
-				seen := map[string]bool{}
 				for _, path := range c.paths(rt) {
-					r := c.do(rt.method, path, c.bodyFor(rt))
-					if r.status == http.StatusNoContent {
-						continue
-					}
-					if r.status != http.StatusOK && r.status != http.StatusCreated {
+					if r := c.do(rt.method, path, c.bodyFor(rt)); declared && (r.status < 200 || r.status > 299) {
 						t.Errorf("%s %s: status = %d: %s", rt.method, path, r.status, r.body)
-						continue
 					}
-					var v any
-					if err := json.Unmarshal(r.body, &v); err != nil {
-						t.Errorf("%s %s: %v", rt.method, path, err)
-						continue
-					}
-					content, ok := sp.Paths[declared][strings.ToLower(rt.method)].Responses[strconv.Itoa(r.status)].Content["application/json"]
-					if !ok {
-						continue // the trimmed copy declares no schema
-					}
-					if content.Schema.Type == "array" && strings.Contains(rt.path, "ModelDeployment") {
-						v = []any{v} // an object, as recorded (api.md §9)
-					}
-					if all, isList := v.([]any); isList && strings.HasSuffix(rt.path, "/centralConfigSettings") {
-						v = all[0] // a list is to be expected (api.md §17)
-					}
-					sp.check(content.Schema, v, "", func(at, what string) {
-						if strings.HasSuffix(at, ".deploymentType") { // required where it is not declared, and declared within configuration
-							return
-						}
-						if strings.Contains(at, ".jobTemplate") || strings.Contains(at, ".retryCount") {
-							return // meant to be unknown
-						}
-						if key := at + ": " + what; !seen[key] && deviations[name+" "+label] == "" {
-							seen[key] = true
-							t.Errorf("%s: %s", label, key)
-						}
-					})
 				}
 			}
 		})

@@ -19,6 +19,7 @@ import (
 
 	"github.com/domino-maintenance-mode/dmm/internal/domino"
 	"github.com/domino-maintenance-mode/dmm/internal/dominosim"
+	"github.com/domino-maintenance-mode/dmm/internal/dominosim/spectest"
 	"github.com/domino-maintenance-mode/dmm/internal/execution"
 )
 
@@ -41,6 +42,9 @@ func newSite(t *testing.T, c dominosim.Config, between ...via) *site {
 	t.Helper()
 	if c.Seed == 0 {
 		c.Seed = 7
+	}
+	if c.OnExchange == nil {
+		c.OnExchange = spectest.Watch(t)
 	}
 	sim := dominosim.New(c)
 	transport := sim.RoundTripper()

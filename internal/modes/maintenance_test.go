@@ -21,6 +21,7 @@ import (
 
 	"github.com/domino-maintenance-mode/dmm/internal/config"
 	"github.com/domino-maintenance-mode/dmm/internal/dominosim"
+	"github.com/domino-maintenance-mode/dmm/internal/dominosim/spectest"
 	"github.com/domino-maintenance-mode/dmm/internal/execution"
 	"github.com/domino-maintenance-mode/dmm/internal/modes"
 	"github.com/domino-maintenance-mode/dmm/internal/report"
@@ -55,6 +56,7 @@ func lagging(profile string) dominosim.Config {
 }
 
 func newSite(t *testing.T, c dominosim.Config, env ...string) *site {
+	c.OnExchange = spectest.Watch(t)
 	sim := dominosim.New(c)
 	return &site{t: t, sim: sim, store: mem.New(), env: env, from: sim.Profile(), transport: sim.RoundTripper()}
 }

@@ -31,6 +31,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/domino-maintenance-mode/dmm/internal/dominosim"
+	"github.com/domino-maintenance-mode/dmm/internal/dominosim/spectest"
 )
 
 // Times of a real maintenance, and the fraction of them that these tests take.
@@ -97,6 +98,7 @@ func newSite(t *testing.T, c dominosim.Config, env ...string) *site {
 	s := &site{t: t, store: t.TempDir(), env: env}
 	c.OnRequest = func(_ int, r *http.Request) error { s.pass(r, false); return nil }
 	c.OnAnswer = func(_ int, r *http.Request, _ int) error { s.pass(r, true); return nil }
+	c.OnExchange = spectest.Watch(t)
 	s.sim = dominosim.New(c)
 	server := httptest.NewServer(s.sim.Handler())
 	t.Cleanup(server.Close)
