@@ -97,8 +97,10 @@ func outcome(e window.Event, format string, args ...any) ruling {
 // judgeStop rules on a task of a shutdown, given how its execution is now.
 func (t *task) judgeStop(now execution.Execution, gone bool) ruling {
 	switch {
-	case t.waits && (gone || now.State.Down()):
-		return outcome(window.Done, "") // it ended by itself, or its owner ended it: nothing was sent, so that it is not ours
+	case t.waits && gone:
+		return outcome(window.NotOurs, "it no longer exists in Domino")
+	case t.waits && now.State.Down():
+		return outcome(window.NotOurs, "it came to its end, or its owner stopped it (Domino says %s)", now.DominoState)
 	case t.waits && now.State != execution.Unknown:
 		return ruling{verdict: wait}
 	case gone && (t.landed || t.answered):
@@ -106,7 +108,7 @@ func (t *task) judgeStop(now execution.Execution, gone bool) ruling {
 	case gone:
 		return outcome(window.NotOurs, "it no longer exists in Domino, and dmm had not stopped it")
 	case now.State.Down() && now.Finished():
-		return outcome(window.NotOurs, "it came to its own end")
+		return outcome(window.NotOurs, "it came to its own end (Domino says %s)", now.DominoState)
 	case now.State.Down() && (t.landed || t.answered):
 		return outcome(window.Done, "%s", t.rewritten(now))
 	case now.State.Down():

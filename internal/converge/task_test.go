@@ -18,6 +18,10 @@ func app(state execution.State, instance string) execution.Execution {
 func TestWhatALookMeansForAStop(t *testing.T) {
 	fresh, landed, answered := task{}, task{landed: true}, task{landed: true, answered: true}
 	forced := task{landed: true, forced: true}
+	waits := task{waits: true}
+	job := func(state execution.State, word string) execution.Execution {
+		return execution.Execution{Kind: execution.Job, ID: "job", State: state, DominoState: word, Restart: []byte("{}")}
+	}
 	for name, c := range map[string]struct {
 		task task
 		now  execution.Execution
@@ -25,6 +29,16 @@ func TestWhatALookMeansForAStop(t *testing.T) {
 		want verdict
 		with window.Event
 	}{
+		"it is waited for and runs":                 {waits, job(execution.Running, "Running"), false, wait, ""},
+		"it is waited for, and is another":          {waits, app(execution.Running, "2"), false, wait, ""},
+		"it is waited for and was stopped":          {waits, job(execution.Stopped, "Stopped"), false, settle, window.NotOurs},
+		"it is waited for and has ended":            {waits, job(execution.Stopped, "Succeeded"), false, settle, window.NotOurs},
+		"it is waited for and was deleted":          {waits, execution.Execution{}, true, settle, window.NotOurs},
+		"it is waited for, nobody knows its state":  {waits, job(execution.Unknown, "Faulty"), false, settle, window.Failed},
+		"it ended by itself after the call":         {answered, job(execution.Stopped, "Succeeded"), false, settle, window.NotOurs},
+		"it ended by itself, a call in doubt":       {landed, job(execution.Stopped, "Succeeded"), false, settle, window.NotOurs},
+		"it was stopped by the call":                {answered, job(execution.Stopped, "Stopped"), false, settle, window.Done},
+		"it failed after the call":                  {answered, job(execution.Failed, "Failed"), false, settle, window.Done},
 		"it runs":                                   {fresh, app(execution.Running, "1"), false, call, ""},
 		"it is starting":                            {fresh, app(execution.Starting, "1"), false, call, ""},
 		"its owner was faster":                      {fresh, app(execution.Stopped, "1"), false, settle, window.NotOurs},
@@ -99,7 +113,7 @@ func TestWhatALookMeansForAStart(t *testing.T) {
 func TestPlansAreOrdered(t *testing.T) {
 	var lines []execution.Execution
 	var journal []window.Line
-	for _, k := range []execution.Kind{execution.App, execution.ModelAPI, execution.Workspace, execution.ScheduledJob} {
+	for _, k := range []execution.Kind{execution.Job, execution.App, execution.ModelAPI, execution.Workspace, execution.Build, execution.ScheduledJob} {
 		e := execution.Execution{Kind: k, ID: "x", State: execution.Running}
 		lines = append(lines, e)
 		journal = append(journal, window.IntentOf(window.Stop, e, 1), window.OutcomeOf(window.Done, window.Stop, e.Key(), "", "", 1))
@@ -110,13 +124,21 @@ func TestPlansAreOrdered(t *testing.T) {
 		}
 		return list
 	}
-	stop := PlanStop(window.Remaining(lines, nil), execution.Filter{}, execution.Handling{}, "", time.Time{})
-	if got := kinds(stop); len(got) != 4 || got[0] != execution.ScheduledJob || got[3] != execution.ModelAPI {
-		t.Errorf("a shutdown goes %v, want schedules first and model APIs last", got)
+	stop := PlanStop(window.Remaining(lines, nil), execution.Filter{}, execution.Handling{Jobs: execution.PolicyWait, Builds: execution.PolicyIgnore}, "", time.Time{})
+	if got := kinds(stop); len(got) != 5 || got[0] != execution.ScheduledJob || got[1] != execution.Job || got[4] != execution.ModelAPI {
+		t.Errorf("a shutdown goes %v, want schedules first, then jobs, and model APIs last", got)
+	}
+	for _, step := range stop.Steps {
+		if step.Wait != (step.Item.Kind == execution.Job) {
+			t.Errorf("%s is waited for: %t", step.Item.Kind, step.Wait)
+		}
+	}
+	if len(stop.Left) != 1 || stop.Left[0].Item.Kind != execution.Build {
+		t.Errorf("a shutdown leaves %v alone, want the build", stop.Left)
 	}
 	start := PlanStart(window.Remaining(lines, journal), Policy{Leave: map[execution.Kind]string{execution.Workspace: "by setting"}}, "", time.Time{})
-	if got := kinds(start); len(got) != 3 || got[0] != execution.ModelAPI || got[2] != execution.ScheduledJob {
-		t.Errorf("a restore goes %v, want model APIs first and schedules last, without workspaces", got)
+	if got := kinds(start); len(got) != 5 || got[0] != execution.ModelAPI || got[2] != execution.ScheduledJob || got[4] != execution.Job {
+		t.Errorf("a restore goes %v, want model APIs first, schedules, and jobs last, without workspaces", got)
 	}
 	if len(start.Left) != 1 || start.Left[0].Item.Kind != execution.Workspace {
 		t.Errorf("a restore leaves %v alone, want the workspace", start.Left)

@@ -11,6 +11,7 @@
 package execution
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -157,7 +158,7 @@ func (e Execution) Key() Key { return Key{e.Kind, e.ID} }
 
 // String names the execution for people: kind, project and name before the id.
 func (e Execution) String() string {
-	return fmt.Sprintf("%s %s %q (%s)", e.Kind, e.Project, e.Name, e.ID)
+	return fmt.Sprintf("%s %s %q (%s)", e.Kind, cmp.Or(e.Project.String(), "-"), e.Name, e.ID)
 }
 
 // Answer is what Domino said to a stop or start that it accepted.

@@ -190,8 +190,8 @@ func TestAJobThatDoesNotEndIsReportedAndNeverStopped(t *testing.T) {
 			t.Fatal(err)
 		}
 		res = s.must(3, "shutdown")
-		if got := outcomeOf(res, ended.ID); got != "done" {
-			t.Errorf("the job that has ended is %q, want done", got)
+		if got := outcomeOf(res, ended.ID); got != "not-ours" {
+			t.Errorf("the job that has ended is %q, want not-ours", got)
 		}
 		res = s.must(0, "restore", "DMM_RERUN_JOBS=true", "DMM_REBUILD=true")
 		for k := range before {
@@ -251,8 +251,8 @@ func TestJobsOfAFlowAreDrained(t *testing.T) {
 					if why := reasonOf(dry, id); !strings.Contains(why, "flow") || !strings.Contains(why, "never stopped") {
 						t.Errorf("the dry run says of it %q", why)
 					}
-					if got := outcomeOf(res, id); got != "done" {
-						t.Errorf("the result says of it %q, want done", got)
+					if got := outcomeOf(res, id); got != "not-ours" {
+						t.Errorf("the result says of it %q, want not-ours", got)
 					}
 				}
 				if !slices.ContainsFunc(res.Notes, func(n string) bool { return strings.Contains(n, "2 jobs of flows") }) {

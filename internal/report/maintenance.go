@@ -71,7 +71,7 @@ const (
 	Waiting   Outcome = "waiting"   // to be stopped
 	Down      Outcome = "down"      // stopped, to be brought back
 	LeftAlone Outcome = "left"      // its owner must start it, or has stopped it since
-	NotOurs   Outcome = "not-ours"  // its owner had stopped it before dmm did
+	NotOurs   Outcome = "not-ours"  // its owner had stopped it before dmm did, or it ended by itself
 	Excluded  Outcome = "excluded"  // it ran, and a filter left it out
 	Back      Outcome = "back"
 )
@@ -126,7 +126,7 @@ type Tally struct {
 	Down   int    `json:"down"` // waiting to be stopped or brought back
 	Failed int    `json:"failed"`
 	Left   int    `json:"left"`
-	// NotOurs is what its owner had stopped.
+	// NotOurs is what its owner had stopped, or what ended by itself.
 	NotOurs int     `json:"notOurs"`
 	Median  float64 `json:"medianDowntimeSeconds"`
 	Longest float64 `json:"longestDowntimeSeconds"`

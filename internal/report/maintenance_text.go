@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -21,7 +22,7 @@ var meanings = map[Outcome]string{
 	Waiting:   "Still to be stopped",
 	Down:      "Stopped, to be brought back",
 	LeftAlone: "Left to their owners",
-	NotOurs:   "Not ours: their owners had stopped them, they stay stopped",
+	NotOurs:   "Not ours: stopped by their owners or ended by themselves, they stay so",
 	Excluded:  "Left out by the filters of this maintenance",
 	Back:      "Running again",
 }
@@ -123,7 +124,7 @@ func (m *Maintenance) list(b *strings.Builder, o Outcome) {
 		if n > maxPerHeading {
 			continue
 		}
-		fmt.Fprintf(b, "  %s %s %q", oneLine(string(e.Kind)), oneLine(e.Project), e.Name)
+		fmt.Fprintf(b, "  %s %s %q", oneLine(string(e.Kind)), cmp.Or(oneLine(e.Project), "-"), e.Name)
 		if e.Owner != "" {
 			b.WriteString(" of " + oneLine(e.Owner))
 		}

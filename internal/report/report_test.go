@@ -336,17 +336,17 @@ func TestQuiet(t *testing.T) {
 // The window of a newer version may hold kinds that this one does not know.
 func TestAKindOfANewerVersionIsCounted(t *testing.T) {
 	r := result("shutdown")
-	e := []execution.Execution{{Kind: "Endpoint", ID: "e1", Name: "chat", State: execution.Running}}
+	e := []execution.Execution{{Kind: "Pipeline", ID: "e1", Name: "chat", State: execution.Running}}
 	r.Stopping(window.Remaining(e, nil), execution.Filter{})
-	if diff := cmp.Diff([]report.KindCount{{Kind: "Endpoint", Total: 1, Remaining: 1}}, r.Kinds); diff != "" {
+	if diff := cmp.Diff([]report.KindCount{{Kind: "Pipeline", Total: 1, Remaining: 1}}, r.Kinds); diff != "" {
 		t.Errorf("Kinds (-want +got):\n%s", diff)
 	}
 }
 
 func TestKindsOfANewerVersionHaveAnOrder(t *testing.T) {
 	e := []execution.Execution{
-		{Kind: "Build", ID: "1", State: execution.Running}, {Kind: "Comet", ID: "1", State: execution.Running},
-		{Kind: "Rocket", ID: "1", State: execution.Running}, {Kind: "Job", ID: "1", State: execution.Running},
+		{Kind: "Balloon", ID: "1", State: execution.Running}, {Kind: "Comet", ID: "1", State: execution.Running},
+		{Kind: "Rocket", ID: "1", State: execution.Running}, {Kind: "Kite", ID: "1", State: execution.Running},
 	}
 	for range 20 {
 		r := result("shutdown")
@@ -355,7 +355,7 @@ func TestKindsOfANewerVersionHaveAnOrder(t *testing.T) {
 		for _, c := range r.Kinds {
 			got = append(got, c.Kind)
 		}
-		if diff := cmp.Diff([]execution.Kind{"Job", "Build", "Comet", "Rocket"}, got); diff != "" {
+		if diff := cmp.Diff([]execution.Kind{"Balloon", "Comet", "Kite", "Rocket"}, got); diff != "" {
 			t.Fatalf("Kinds (-want +got):\n%s", diff)
 		}
 	}

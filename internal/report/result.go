@@ -100,7 +100,7 @@ func (r *Result) Starting(b *window.Balance, f execution.Filter) {
 	r.fill(b, window.Start, (*window.Item).Ours)
 	untouched := 0
 	for _, it := range b.Items() {
-		if it.Wanted() && !it.Ours() && it.Stop.Outcome != window.NotOurs && it.Stop.Outcome != window.Done && f.Match(it.Execution) {
+		if it.Wanted() && !it.Ours() && it.Stop.Outcome != window.NotOurs && f.Match(it.Execution) {
 			untouched++
 			reason := "shutdown did not get to it"
 			if it.Stop.Reason != "" {

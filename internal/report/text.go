@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -20,7 +21,7 @@ var headings = []struct{ outcome, text string }{
 	{"planned", "Would be done, in this order"},
 	{"running", "Ran when the snapshot was taken"},
 	{"left", "Left alone"},
-	{"not-ours", "Not ours: their owners had stopped them, they stay stopped"},
+	{"not-ours", "Not ours: stopped by their owners or ended by themselves, they stay so"},
 	{"done", "Done, with something to know"},
 }
 
@@ -117,7 +118,7 @@ func (r *Result) list(b *strings.Builder, outcome, heading string) {
 		if n > maxPerHeading {
 			continue
 		}
-		fmt.Fprintf(b, "  %s %s %q", oneLine(string(e.Kind)), oneLine(e.Project), e.Name)
+		fmt.Fprintf(b, "  %s %s %q", oneLine(string(e.Kind)), cmp.Or(oneLine(e.Project), "-"), e.Name)
 		if e.Owner != "" {
 			b.WriteString(" of " + oneLine(e.Owner))
 		}

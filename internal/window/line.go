@@ -28,7 +28,7 @@ const (
 	Done       Event = "done"       // the goal was observed
 	Failed     Event = "failed"     // given up for this run, with the reason
 	Left       Event = "left"       // settled without being back: by policy, by a person, or only its owner can
-	NotOurs    Event = "not-ours"   // its owner stopped it, not dmm
+	NotOurs    Event = "not-ours"   // its owner stopped it, or it ended by itself: not dmm
 )
 
 var events = []Event{Open, Begin, Heartbeat, Quiet, End, Closed, Supplement, Intent, Done, Failed, Left, NotOurs}

@@ -64,6 +64,22 @@ var breakages = []breakage{
 		"if second == nil {", "if false {"},
 	{"the read that confirms what a list says", "internal/modes/shutdown.go",
 		"case now.State.Up():\n", "default:\n"},
+	{"the look for a re-run before it is sent", "internal/execution/jobs.go",
+		"there != nil || err != nil {", "false && there == nil && err == nil {"},
+	{"the re-run that belongs to another job", "internal/execution/jobs.go",
+		"case known, before, ", "case before, "},
+	{"the end of a job before its re-run", "internal/execution/jobs.go",
+		"j.Submitted.Before(first.Ended)", "false"},
+	{"the whole list of later jobs", "internal/domino/jobs.go",
+		"info.total > len(seen)", "false"},
+	{"the jobs of a flow that are never stopped", "internal/execution/handling.go",
+		"case PolicyStop:\n\t\tif e.Flow == \"\" {", "case PolicyStop:\n\t\tif true {"},
+	{"the wait that sends nothing", "internal/converge/task.go",
+		"case t.waits && now.State != execution.Unknown:", "case false:"},
+	{"the job that came to its own end", "internal/converge/task.go",
+		"case now.State.Down() && now.Finished():", "case false:"},
+	{"the policies that a window has pinned", "internal/modes/shutdown.go",
+		"h != last.Pinned.Handling && ", "false && "},
 }
 
 // suites are the packages whose tests must notice. The sampled matrix is among them.
