@@ -32,7 +32,7 @@ test: ## all tests; with the race detector where there is a C compiler
 		echo 'FAILED ($(if $(race),with,without) the race detector)' >&2; exit 1; }
 	@echo '$(if $(race),race detector: on,race detector: OFF, no C compiler found (CC=$(shell $(GO) env CC)))'
 
-test-servers: ## the tests that need a real server: MinIO, built and started by the script
+test-servers: ## the tests that need a real server: MinIO, versitygw, fake-gcs-server, Azurite (npm), which it installs and starts
 	scripts/test-servers $(FLAGS)
 
 test-browser: ## the HTML report in a real Chromium: clicks, keys, hostile names, axe-core

@@ -1,6 +1,7 @@
 package file
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -354,10 +356,10 @@ func TestProcesses(t *testing.T) {
 	}
 }
 
-// TestKilledWriter kills a process that writes, many times. Each object it leaves is whole, and what it
-// was writing is not listed.
+// TestKilledWriter kills a process that writes, again and again, in a thousand writes. Each object it leaves is whole, what
+// it said to be done is there, and what it was writing is never seen, by a reader who looks all the time either.
 func TestKilledWriter(t *testing.T) {
-	const size = 1 << 20
+	const size = 256 << 10
 	if root := os.Getenv("DMM_TEST_WRITE_TO"); root != "" {
 		d := mustOpen(t, root)
 		for i := 0; ; i++ {
@@ -365,21 +367,32 @@ func TestKilledWriter(t *testing.T) {
 			if err := d.Put(t.Context(), "over", body, store.PutOptions{}); err != nil {
 				t.Fatal(err)
 			}
-			if err := d.Put(t.Context(), fmt.Sprintf("new/%d/%d", os.Getpid(), i), body, ifAbsent); err != nil {
+			key := fmt.Sprintf("new/%d/%d", os.Getpid(), i)
+			if err := d.Put(t.Context(), key, body, ifAbsent); err != nil {
 				t.Fatal(err)
 			}
-			fmt.Println(i)
+			fmt.Println(key)
 		}
 	}
-	root := t.TempDir()
-	d := mustOpen(t, root)
-	rounds := 12
-	if testing.Short() {
-		rounds = 4
+	d := mustOpen(t, t.TempDir())
+	var reads int
+	look := func(keys []string) {
+		for _, key := range keys {
+			body, err := store.ReadAll(t.Context(), d, key, size)
+			if err != nil || len(body) != size || strings.Trim(string(body), string(body[:1])) != "" {
+				t.Errorf("%s: %d bytes (%v), want %d of one kind", key, len(body), err, size)
+			}
+			reads++
+		}
 	}
-	for range rounds {
+	writes, rounds := 1000, 0
+	if testing.Short() {
+		writes = 100
+	}
+	var done []string
+	for ; len(done)*2 < writes; rounds++ {
 		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestKilledWriter$")
-		cmd.Env = append(os.Environ(), "DMM_TEST_WRITE_TO="+root)
+		cmd.Env = append(os.Environ(), "DMM_TEST_WRITE_TO="+d.root)
 		out, err := cmd.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)
@@ -387,11 +400,14 @@ func TestKilledWriter(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		var n int
-		for n < 3 { // it is at work now
-			if _, err := fmt.Fscanln(out, &n); err != nil {
+		for range 5 + rounds%17 {
+			var key string
+			if _, err := fmt.Fscanln(out, &key); err != nil {
 				t.Fatalf("the writer ended: %v", err)
 			}
+			done = append(done, key)
+			listed := list(t, d, "")
+			look([]string{key, "over", listed[len(listed)-1]})
 		}
 		if err := cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
@@ -399,15 +415,77 @@ func TestKilledWriter(t *testing.T) {
 		if err := cmd.Wait(); err == nil {
 			t.Fatal("the writer ended by itself")
 		}
-		for _, key := range list(t, d, "") {
-			body, err := store.ReadAll(t.Context(), d, key, size)
-			if err != nil || len(body) != size || strings.Trim(string(body), string(body[:1])) != "" {
-				t.Errorf("%s: %d bytes (%v), want %d of one kind", key, len(body), err, size)
-			}
+	}
+	look(done)
+	look(list(t, d, ""))
+	left := len(files(t, d.root)) - len(list(t, d, ""))
+	t.Logf("%d writes and more, %d kills, %d reads; %d unfinished files of dead processes that List does not show", 2*len(done), rounds, reads, left)
+}
+
+// smallDisk mounts a file system of so many bytes, where one may.
+func smallDisk(t *testing.T, size int) string {
+	t.Helper()
+	at := t.TempDir()
+	if err := syscall.Mount("tmpfs", at, "tmpfs", 0, fmt.Sprintf("size=%d", size)); err != nil {
+		t.Skipf("SKIPPED: needs to mount a tmpfs, which takes root: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(at, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	return at
+}
+
+func TestConformanceOnTmpfs(t *testing.T) {
+	at := smallDisk(t, 256<<20)
+	storetest.Run(t, func(t *testing.T) store.Store {
+		root, err := os.MkdirTemp(at, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return mustOpen(t, root)
+	})
+}
+
+func TestFullDisk(t *testing.T) {
+	d := mustOpen(t, smallDisk(t, 1<<20))
+	body := bytes.Repeat([]byte("0123456789abcdef"), 10_000)
+	var full error
+	var kept []string
+	for i := 0; full == nil; i++ {
+		key := fmt.Sprintf("journal/%d", i)
+		if full = d.Put(t.Context(), key, body, ifAbsent); full == nil {
+			kept = append(kept, key)
+		}
+		if i > 100 {
+			t.Fatal("the disk does not fill")
 		}
 	}
-	left := len(files(t, root)) - len(list(t, d, ""))
-	t.Logf("%d objects, %d unfinished files of dead processes that List does not show", len(list(t, d, "")), left)
+	check := func(op string, err error) {
+		if !errors.Is(err, syscall.ENOSPC) || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrExists) || errors.Is(err, store.ErrDenied) || !strings.Contains(err.Error(), "no space left") {
+			t.Errorf("%s = %v, want to hear that no space is left", op, err)
+		}
+	}
+	check("create", full)
+	check("put over what is there", d.Put(t.Context(), kept[0], append(body, body...), store.PutOptions{}))
+	if got := list(t, d, ""); !slices.Equal(got, kept) {
+		t.Errorf("List = %q, want %q", got, kept)
+	}
+	for _, key := range kept {
+		if got, err := store.ReadAll(t.Context(), d, key, 1<<20); err != nil || !bytes.Equal(got, body) {
+			t.Errorf("%s: %d bytes, %v, want it intact", key, len(got), err)
+		}
+	}
+	if got := files(t, d.root); len(got) != len(kept) {
+		t.Errorf("files %q are left behind", got)
+	}
+	if err := d.Delete(t.Context(), kept[0]); err != nil {
+		t.Errorf("Delete on a full disk: %v", err)
+	}
+	if err := d.Put(t.Context(), "journal/again", body, ifAbsent); err != nil {
+		t.Errorf("create with space again: %v", err)
+	}
 }
 
 func TestLeftoversAreNotListed(t *testing.T) {

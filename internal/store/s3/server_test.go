@@ -2,8 +2,13 @@ package s3
 
 import (
 	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
 	"os"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/domino-maintenance-mode/dmm/internal/store"
 	"github.com/domino-maintenance-mode/dmm/internal/store/remote"
@@ -63,4 +68,85 @@ func TestToldApart(t *testing.T) {
 			{Name: "SomeOther404", Answer: xmlAnswer(404, "NotFound")},
 		},
 	})
+}
+
+// TestStrictFront has a server of an older make before the real one: what the SDK adds of its own accord is refused, and
+// each thing that may pass happens.
+func TestStrictFront(t *testing.T) {
+	endpoint, name := realServer(t)
+	quick := remote.Patience{Still: 10 * time.Second, Pause: time.Millisecond}
+	strict := func(forward http.Handler, w http.ResponseWriter, r *http.Request) {
+		for header, values := range r.Header {
+			if strings.HasPrefix(header, "X-Amz-Checksum-") || header == "X-Amz-Trailer" || header == "X-Amz-Sdk-Checksum-Algorithm" ||
+				strings.Contains(strings.Join(values, ","), "aws-chunked") || strings.HasPrefix(r.Header.Get("X-Amz-Content-Sha256"), "STREAMING") {
+				t.Errorf("%s has %s: %q", r.Method, header, values)
+				http.Error(w, "<Error><Code>NotImplemented</Code></Error>", http.StatusNotImplemented)
+				return
+			}
+		}
+		forward.ServeHTTP(w, r)
+	}
+	elsewhere := storetest.NewProxy(t, endpoint)
+	elsewhere.Set(func(w http.ResponseWriter, r *http.Request, _ int, forward http.Handler) {
+		if !strings.Contains(r.Header.Get("Authorization"), "/us-east-1/s3/aws4_request") {
+			t.Errorf("%s: Authorization = %.80q, want a new signature for the region that the redirect named", r.Method, r.Header.Get("Authorization"))
+		}
+		strict(forward, w, r)
+	})
+	front := storetest.NewProxy(t, endpoint)
+	run := "dmm-test/" + rand.Text()
+	for _, test := range []struct {
+		name  string
+		times int
+		ill   storetest.Answer
+	}{
+		{"nothing but strict", 0, storetest.Answer{}},
+		{"409", 1, xmlAnswer(409, "ConditionalRequestConflict")},
+		{"503", 3, xmlAnswer(503, "SlowDown")},
+		{"307", 1 << 30, storetest.Answer{Status: 307, Header: map[string]string{"Location": elsewhere.URL + "/" + name, "X-Amz-Bucket-Region": "us-east-1"}}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			o := Options{Bucket: name, Prefix: run + "/" + t.Name(), Endpoint: front.URL}
+			if test.times > 9 {
+				o.Region = "eu-west-1" // where the bucket is not
+			}
+			for op, call := range map[string]func(store.Store) error{
+				"create": func(s store.Store) error { return s.Put(t.Context(), "new", []byte("body"), ifAbsent) },
+				"put":    func(s store.Store) error { return s.Put(t.Context(), "old", []byte("body"), store.PutOptions{}) },
+				"delete": func(s store.Store) error { return s.Delete(t.Context(), "gone") },
+				"list": func(s store.Store) (failed error) {
+					for _, err := range s.List(t.Context(), "") {
+						failed = err
+					}
+					return failed
+				},
+				"get": func(s store.Store) error {
+					if _, err := store.ReadAll(t.Context(), s, "absent", 9); !errors.Is(err, store.ErrNotFound) {
+						return fmt.Errorf("%v, want ErrNotFound", err) //nolint:errorlint // it is another
+					}
+					return nil
+				},
+				"stat": func(s store.Store) error {
+					if _, err := s.Stat(t.Context(), "absent"); !errors.Is(err, store.ErrNotFound) {
+						return fmt.Errorf("%v, want ErrNotFound", err) //nolint:errorlint // it is another
+					}
+					return nil
+				},
+			} {
+				s, err := open(t.Context(), o, quick)
+				if err != nil {
+					t.Fatal(err)
+				}
+				front.Set(func(w http.ResponseWriter, r *http.Request, n int, forward http.Handler) {
+					storetest.First(test.times, test.ill)(w, r, n, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { strict(forward, w, r) }))
+				})
+				if err := call(s); err != nil {
+					t.Errorf("%s: %v", op, err)
+				}
+				if test.times > 0 && len(front.Asked()) == 0 {
+					t.Errorf("%s: nothing arrived", op)
+				}
+			}
+		})
+	}
 }

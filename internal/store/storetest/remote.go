@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/domino-maintenance-mode/dmm/internal/store"
 	"github.com/domino-maintenance-mode/dmm/internal/store/remote"
 )
@@ -70,14 +72,19 @@ func Calls(ctx context.Context, s store.Store, key string) map[string]error {
 // Clear deletes what a test left behind: the bucket may be one that is kept.
 func Clear(t *testing.T, s store.Store) {
 	t.Helper()
+	var g errgroup.Group
+	g.SetLimit(16)
 	ctx := context.Background() // the test's own has ended
 	for info, err := range s.List(ctx, "") {
-		if err == nil {
-			err = s.Delete(ctx, info.Key)
-		}
-		if err != nil {
-			t.Errorf("clear %q: %v", info.Key, err)
-		}
+		g.Go(func() error {
+			if err != nil {
+				return err
+			}
+			return s.Delete(ctx, info.Key)
+		})
+	}
+	if err := g.Wait(); err != nil {
+		t.Errorf("clear: %v", err)
 	}
 }
 
