@@ -85,3 +85,35 @@ func TestExportWritesTheFileAndNothingElse(t *testing.T) {
 	s.dmm("import", path).want(t, exitDone, "is made of old.json", "Next: dmm restore --from-snapshot 20")
 	s.wantNothingTouched()
 }
+
+func TestARehearsalEndsWithItsCode(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, quick())
+	s.dmm("rehearse").want(t, exitNotFound, "holds none")
+	s.dmm("snapshot").want(t, exitDone)
+	times := filepath.Join(t.TempDir(), "sim.yaml")
+	if err := os.WriteFile(times, []byte("{latency: 100ms, startTime: 1s, stopTime: 1s}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o := s.dmm("rehearse", s.snapshotID(), "--speed", "50", "--config", times)
+	if o.code != exitDone && o.code != exitPartial { // the deployment has a volume that cannot be mounted again
+		t.Errorf("code %d: %s%s", o.code, o.stdout, o.stderr)
+	}
+	o.want(t, o.code, "A maintenance would take about", "Rehearsed with snapshot "+s.snapshotID())
+	s.dmm("rehearse", "--speed", "0").want(t, exitUsage, "DMM_SPEED (--speed)")
+	s.dmm("rehearse", "--fault-rate", "101").want(t, exitUsage, "DMM_FAULT_RATE (--fault-rate)")
+	s.dmm("rehearse", "--config", "/absent.yaml").want(t, exitUsage, "mend the file")
+	s.wantNothingTouched()
+}
+
+func TestAnAuditEndsWithItsCode(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, quick())
+	o := s.dmm("audit")
+	o.want(t, exitFindings, "Next: do what stands beside each finding")
+	if first, _, _ := strings.Cut(o.stdout, "\n"); !strings.HasPrefix(first, "If the upgrade began now, ") {
+		t.Errorf("the first line is %q", first)
+	}
+	dmm(t, s.with("DOMINO_API_KEY="+userKey), "audit").want(t, exitCredentials)
+	s.wantNothingTouched()
+}

@@ -76,7 +76,7 @@ type Config struct {
 	Keep       int           `envconfig:"DMM_KEEP" default:"10" group:"store" modes:"prune" doc:"Prune keeps so many of the newest complete snapshots, windows and audits, whatever their age."`
 	KeepWithin time.Duration `envconfig:"DMM_KEEP_WITHIN" default:"90d" group:"store" modes:"prune" doc:"Prune keeps what is younger than this, however much there is."`
 
-	Snapshot          string        `envconfig:"DMM_SNAPSHOT" group:"touch" modes:"shutdown, show, verify, export" doc:"The snapshot to work from: an id such as '20260922-190227-k3f9', or 'latest', the newest one, complete or not, which is also meant when it is not set; 'verify' checks all then. The modes other than shutdown take it as their argument too. Restore uses the one that its window has pinned."`
+	Snapshot          string        `envconfig:"DMM_SNAPSHOT" group:"touch" modes:"shutdown, show, verify, export, rehearse" doc:"The snapshot to work from: an id such as '20260922-190227-k3f9', or 'latest', the newest one, complete or not, which is also meant when it is not set; 'verify' checks all then. The modes other than shutdown take it as their argument too. Restore uses the one that its window has pinned."`
 	SnapshotMaxAge    time.Duration `envconfig:"DMM_SNAPSHOT_MAX_AGE" default:"1h" group:"touch" modes:"shutdown" doc:"Shutdown does not open a window with a snapshot older than this. One that goes on with an open window does not ask again."`
 	AllowIncomplete   bool          `envconfig:"DMM_ALLOW_INCOMPLETE" default:"false" group:"touch" modes:"shutdown" doc:"Shut down from a snapshot that could not see everything. What it lacks may be neither stopped nor brought back."`
 	Kinds             []string      `envconfig:"DMM_KINDS" values:"App,ModelAPI,Endpoint,ExternalDeployment,Workspace,ScheduledJob,Job,Build" group:"touch" modes:"shutdown, restore" doc:"Only executions of these kinds: 'App', 'ModelAPI', 'Endpoint' (GenAI), 'ExternalDeployment', 'Workspace', 'ScheduledJob', 'Job', 'Build' (of an environment). All kinds if empty."`
@@ -113,7 +113,9 @@ type Config struct {
 
 	Listen    string `envconfig:"DMM_LISTEN" default:"127.0.0.1:8080" group:"simulate" modes:"simulate" doc:"The address on which the simulator serves, as 'host:port'. Port 0 takes a free one. The simulator guards nothing, hence the default of this machine only."`
 	Profile   string `envconfig:"DMM_PROFILE" default:"6.1" values:"4.4,5.5,5.7,5.9,5.10,5.11,6.0,6.1,6.2,6.3" group:"simulate" modes:"simulate" doc:"The version of Domino that is simulated, from '4.4' to '6.3'; '4.4', '5.7', '5.10' and '6.0' are inferred from their neighbours."`
-	SimConfig string `envconfig:"DMM_SIM_CONFIG" flag:"config" group:"simulate" modes:"simulate" doc:"A YAML file that says what the simulated deployment holds and how it misbehaves. Without one it holds a small example."`
+	SimConfig string `envconfig:"DMM_SIM_CONFIG" flag:"config" group:"simulate" modes:"simulate, rehearse" doc:"A YAML file that says what the simulated deployment holds and how it misbehaves. Without one it holds a small example; a rehearsal takes its times and faults only."`
+	Speed     int    `envconfig:"DMM_SPEED" default:"10" group:"simulate" modes:"rehearse" doc:"How many times faster than life a rehearsal is played. The faster, the less exact are its times."`
+	FaultRate int    `envconfig:"DMM_FAULT_RATE" default:"0" group:"simulate" modes:"rehearse" doc:"Of every hundred executions, how many meet a fault in a rehearsal: a refused call, an answer that is lost, a Domino that is overloaded for a moment, a start that fails."`
 }
 
 // Needs is what a mode cannot do without. The zero value is for modes such as version, which use neither.

@@ -80,10 +80,14 @@ func (v *validation) numbers() {
 		{"DMM_START_CONCURRENCY", v.StartConcurrency, "nothing could be started"},
 		{"DMM_MAX_FAILURES", v.MaxFailures, "nothing would be tried"},
 		{"DMM_KEEP", v.Keep, "no snapshot would be kept"},
+		{"DMM_SPEED", v.Speed, "nothing would happen"},
 	} {
 		if n.value < 1 {
 			v.add(n.variable, "set it to 1 or more; the default is "+settingOf(n.variable).Default, "with %d %s", n.value, n.why)
 		}
+	}
+	if v.FaultRate < 0 || v.FaultRate > 100 {
+		v.add("DMM_FAULT_RATE", "set it to 0, or to at most 100", "%d is no share of a hundred", v.FaultRate)
 	}
 	for _, d := range []struct {
 		variable string

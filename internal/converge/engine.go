@@ -38,6 +38,7 @@ type Limits struct {
 	MaxFailures      int           // tries per execution
 	Grace            time.Duration // how long to wait for the goal after the last call was sent
 	Settle           time.Duration // how long what is in doubt is left alone
+	Speed            int           // how many times faster than life it looks, in a rehearsal; 0 as 1
 }
 
 const (
@@ -53,12 +54,15 @@ const (
 	unsentPerFailure = 4
 )
 
+// paced is a pause between rounds at the speed of the plan.
+func (l Limits) paced(d time.Duration) time.Duration { return d / time.Duration(max(l.Speed, 1)) }
+
 // Execute drives the plan until every execution in it has an outcome on record. It ends
 // early, with the cause, when ctx ends, when the journal cannot be written, and when
 // Domino refuses the credentials; what was under way then stays in doubt on record, for
 // the next run.
 func (e *Engine) Execute(ctx context.Context, p Plan) error {
-	x := &step{Engine: e, goal: p.Goal, messages: make(chan func(), 256), roundDelay: firstRound, lastSent: time.Now()}
+	x := &step{Engine: e, goal: p.Goal, messages: make(chan func(), 256), roundDelay: e.Limits.paced(firstRound), lastSent: time.Now()}
 	for _, l := range p.Left {
 		x.buffer(window.OutcomeOf(window.Left, p.Goal, l.Item.Key(), "", l.Reason, 0))
 	}
@@ -111,7 +115,7 @@ func (x *step) run(ctx context.Context) error {
 	calls, stopCalls := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopCalls()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(lastCalls, stopCalls) })()
-	x.flushed, x.nextRound = time.Now(), time.Now().Add(firstRound)
+	x.flushed, x.nextRound = time.Now(), time.Now().Add(x.Limits.paced(firstRound))
 	for x.fatal == nil && ctx.Err() == nil {
 		x.dispatch(calls)
 		x.record(calls)
@@ -228,7 +232,7 @@ func (x *step) count(phases ...phase) int {
 // wake is when something is due that no message will announce.
 func (x *step) wake() time.Time {
 	now := time.Now()
-	at := now.Add(slowestRound)
+	at := now.Add(x.Limits.paced(slowestRound))
 	sooner := func(t time.Time) {
 		if t.Before(at) {
 			at = t

@@ -110,17 +110,17 @@ func (x *step) observed(ctx context.Context, seen []sighting) {
 		x.rule(ctx, s.task, gone)
 	}
 	if x.progressed {
-		x.roundDelay = firstRound
+		x.roundDelay = x.Limits.paced(firstRound)
 	} else {
-		x.roundDelay = min(x.roundDelay*3/2, slowestRound)
+		x.roundDelay = min(x.roundDelay*3/2, x.Limits.paced(slowestRound))
 	}
 	x.nextRound = time.Now().Add(x.roundDelay)
 }
 
 // sooner lets the next round come soon: something has been sent.
 func (x *step) sooner() {
-	x.roundDelay = firstRound
-	if at := time.Now().Add(firstRound); at.Before(x.nextRound) {
+	x.roundDelay = x.Limits.paced(firstRound)
+	if at := time.Now().Add(x.Limits.paced(firstRound)); at.Before(x.nextRound) {
 		x.nextRound = at
 	}
 }

@@ -79,6 +79,9 @@ type Config struct {
 
 	Faults []Fault `json:"faults"`
 
+	// Things are those of another deployment, in place of any that are made up.
+	Things []Thing `json:"-"`
+
 	// OnRequest is called when a request has arrived, before anything comes of it; n counts requests from 1.
 	// OnAnswer is called when its effect has taken place and its answer is ready. An error breaks the connection
 	// at that point. Both may be called concurrently, and may use the Sim.
@@ -212,10 +215,10 @@ func (c Config) withDefaults() Config {
 	if c.APIKey == "" && c.Token == "" {
 		c.APIKey = DefaultAPIKey
 	}
-	if c.Projects+c.Apps+c.Models+c.Workspaces+c.Schedules+c.Jobs+c.FlowJobs+c.Builds+c.Classics+c.Endpoints+c.Deployments == 0 {
+	if c.Projects+c.Apps+c.Models+c.Workspaces+c.Schedules+c.Jobs+c.FlowJobs+c.Builds+c.Classics+c.Endpoints+c.Deployments+len(c.Things) == 0 {
 		c.Projects, c.Apps, c.Models, c.Workspaces, c.Schedules = 6, 8, 5, 9, 6
 	}
-	if c.Projects == 0 {
+	if c.Projects == 0 && len(c.Things) == 0 {
 		c.Projects = 1
 	}
 	awkward := func(p **bool) {

@@ -28,6 +28,7 @@ func (s *Sim) generate() {
 	s.rows = map[string][]*workspace{}
 	s.makeUsers()
 	s.makeInfrastructure()
+	s.makeThings()
 	for i := range s.cfg.Projects {
 		s.makeProject(numbered(projectNames, i), i)
 	}

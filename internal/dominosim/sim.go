@@ -165,3 +165,8 @@ func (o *objects[T]) add(id string, v T) {
 	o.byID[id] = v
 	o.order = append(o.order, v)
 }
+
+func (o *objects[T]) rename(from, to string) {
+	o.byID[to] = o.byID[from]
+	delete(o.byID, from)
+}

@@ -53,6 +53,7 @@ func All() []Mode {
 		{"prune", "delete old snapshots and windows", pruneLong, config.Needs{Store: true}, ending(Prune)},
 		{"import", "make a snapshot of the Python tool's file", importLong, config.Needs{Store: true, Argument: "DMM_FILE"}, ending(Import)},
 		{"export", "write a snapshot in the Python tool's format", exportLong, config.Needs{Store: true, Argument: "DMM_SNAPSHOT"}, ending(Export)},
+		{"rehearse", "play a maintenance of a snapshot in the simulator", rehearseLong, config.Needs{Store: true, Argument: "DMM_SNAPSHOT"}, ending(Rehearse)},
 		{"simulate", "serve a simulated Domino to rehearse with", simulateLong, config.Needs{}, Simulate},
 		{"demo", "play a whole maintenance against a simulated Domino", demoLong, config.Needs{}, Demo},
 		{"version", "print the version", "Prints the version of dmm.", config.Needs{}, Version},
@@ -73,6 +74,8 @@ type Env struct {
 	Version string // of dmm
 	// ExitCode maps what a mode returned to its exit code, which the journal records.
 	ExitCode func(*report.Result, error) int
+
+	speed int // of a rehearsal: how many times faster than life
 
 	// Transport and Store, if set, take the place of those that Config names.
 	Transport http.RoundTripper
@@ -303,7 +306,7 @@ func (e *Env) engine(ctx context.Context, client *domino.Client, run *window.Run
 		Log:     e.Log,
 		Limits: converge.Limits{
 			Concurrency: c.Concurrency, StartConcurrency: c.StartConcurrency, MaxFailures: c.MaxFailures,
-			Grace: c.GracePeriod, Settle: c.Settle,
+			Grace: c.GracePeriod, Settle: c.Settle, Speed: e.speed,
 		},
 		Progress: progress(e.Log, goal),
 	}

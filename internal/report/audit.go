@@ -49,11 +49,14 @@ func (r *Result) opening(b *strings.Builder) {
 	}
 }
 
-// audit prints what an audit says beside its findings.
+// audit prints what an audit says beside its findings, and how long a maintenance would take.
 func (r *Result) audit(b *strings.Builder) {
 	a := r.Audit
 	if a == nil {
-		return
+		a = &Audit{}
+	}
+	if r.Rehearsal != nil {
+		a.Estimate = *r.Rehearsal
 	}
 	if e := a.Estimate; e.Basis != "" {
 		fmt.Fprintf(b, "\nA maintenance would take about %s beside the upgrade itself: %s to stop %d, %s to start %d again (%s).\n",

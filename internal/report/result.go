@@ -36,6 +36,7 @@ type Result struct {
 	Projects   []Group     `json:"projects,omitempty"` // show, those with most running first
 	Owners     []Group     `json:"owners,omitempty"`
 	Audit      *Audit      `json:"audit,omitempty"`
+	Rehearsal  *Estimate   `json:"rehearsal,omitempty"`
 	Notes      []string    `json:"notes,omitempty"`
 	// Findings are what keeps executions from coming back as they were, or changes how they do.
 	Findings  []execution.Finding `json:"findings,omitempty"`

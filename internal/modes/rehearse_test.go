@@ -1,0 +1,169 @@
+package modes_test
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/domino-maintenance-mode/dmm/internal/dominosim"
+	"github.com/domino-maintenance-mode/dmm/internal/modes"
+	"github.com/domino-maintenance-mode/dmm/internal/report"
+)
+
+// A rehearsal takes about as long as the maintenance will, says so, and touches nothing.
+func TestARehearsalTellsHowLongAMaintenanceTakes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := dominosim.Lagged(dominosim.Config{
+			Profile: "6.1", Seed: 9, Plain: true, Latency: 200 * time.Millisecond, StartTime: 90 * time.Second, StopTime: 40 * time.Second,
+			Projects: 10, Apps: 40, Models: 20, Workspaces: 40, Schedules: 20, StoppedFraction: 0.2,
+		})
+		s := newSite(t, c, "DMM_RESTORE_WORKSPACES=true", "DMM_START_CONCURRENCY=25")
+		id := s.must(0, "snapshot").Snapshot
+		before, requests := s.keys(""), len(s.sim.Ledger().Requests())
+		res := s.must(0, "rehearse", "DMM_SNAPSHOT="+id, "DMM_SIM_CONFIG="+writeFile(t, "sim.yaml",
+			"{latency: 200ms, startTime: 90s, stopTime: 40s, listLag: 40s, lagGoesBack: true, lateLanding: 15s}"))
+		if diff := cmp.Diff(before, s.keys("")); diff != "" {
+			t.Errorf("objects in the store (-before +after):\n%s", diff)
+		}
+		if n := len(s.sim.Ledger().Requests()); n != requests {
+			t.Errorf("the real Domino was asked %d times", n-requests)
+		}
+		if n := len(s.running()); res.Rehearsal.Stop != n || res.Rehearsal.Start != n || res.Sum().Done != n {
+			t.Errorf("the rehearsal stops %d and starts %d, and %d are back; want %d", res.Rehearsal.Stop, res.Rehearsal.Start, res.Sum().Done, n)
+		}
+		began := time.Now()
+		s.must(0, "shutdown")
+		down := time.Since(began)
+		began = time.Now()
+		s.must(0, "restore")
+		up := time.Since(began)
+		for _, step := range []struct {
+			name           string
+			rehearsed, was time.Duration
+		}{{"shutdown", res.Rehearsal.Down, down}, {"restore", res.Rehearsal.Up, up}} {
+			off := float64(step.rehearsed-step.was) / float64(step.was)
+			t.Logf("%s: rehearsed %s, took %s: %+.0f %%", step.name, step.rehearsed.Round(time.Second), step.was.Round(time.Second), off*100)
+			if off < -0.4 || off > 0.4 {
+				t.Errorf("%s: rehearsed %s, took %s", step.name, step.rehearsed, step.was)
+			}
+		}
+		// The next rehearsal knows from the window how long executions take.
+		time.Sleep(time.Hour)
+		s.must(0, "snapshot")
+		again := s.must(0, "rehearse")
+		if off := float64(again.Rehearsal.Up-up) / float64(up); off < -0.5 || off > 0.5 {
+			t.Errorf("without times of its own: rehearsed %s, took %s", again.Rehearsal.Up, up)
+		}
+		var text strings.Builder
+		if err := again.WriteText(&text); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(text.String(), "A maintenance would take about") || !strings.Contains(text.String(), "rehearsed at 10 times the speed of life") {
+			t.Errorf("the text does not say how long it would be:\n%s", text.String())
+		}
+	})
+}
+
+// What the snapshot's findings foresee fails in the rehearsal, by name, and nothing else does.
+func TestARehearsalFailsWhereItIsForeseen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, healthy(), "DMM_RESTORE_WORKSPACES=true", "DMM_MAX_FAILURES=2")
+		app := s.anyRunning(dominosim.KindApp)
+		tier := s.running()[app].HardwareTier
+		hit := map[string]bool{}
+		for k, r := range s.running() {
+			if r.HardwareTier == tier && (k.Kind == dominosim.KindApp || k.Kind == dominosim.KindWorkspace) {
+				hit[k.ID] = true
+			}
+		}
+		s.sim.ArchiveTier(tier)
+		s.must(0, "snapshot")
+		res := s.must(3, "rehearse")
+		failed := map[string]bool{}
+		for _, x := range res.Executions {
+			if x.Outcome == "failed" {
+				failed[x.ID] = true
+				if !strings.Contains(x.Reason, "is archived") {
+					t.Errorf("%s fails because %q", x.Name, x.Reason)
+				}
+			}
+		}
+		if diff := cmp.Diff(hit, failed); diff != "" {
+			t.Errorf("what fails (-foreseen +rehearsed):\n%s", diff)
+		}
+	})
+}
+
+// Faults are met and survived, and the same rehearsal meets the same.
+func TestARehearsalWithFaults(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, healthy(), "DMM_RESTORE_WORKSPACES=true")
+		s.must(0, "snapshot")
+		faults := func(res *report.Result) (met []string) {
+			for _, n := range res.Notes {
+				if strings.Contains(n, "met and survived") {
+					met = append(met, n)
+				}
+			}
+			return met
+		}
+		quiet := s.must(0, "rehearse")
+		if met := faults(quiet); len(met) > 0 {
+			t.Errorf("without a rate %q were met", met)
+		}
+		res, err := s.run("rehearse", "DMM_FAULT_RATE=60")
+		if err != nil {
+			t.Fatal(err)
+		}
+		met := faults(res)
+		if len(met) < 5 {
+			t.Errorf("of %d executions at a rate of 60 %% these met a fault: %q", res.Sum().Total, met)
+		}
+		again, err := s.run("rehearse", "DMM_FAULT_RATE=60")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(met, faults(again)); diff != "" {
+			t.Errorf("another rehearsal of the same (-first +second):\n%s", diff)
+		}
+		if sum := res.Sum(); sum.Done+sum.Left+sum.Failed != sum.Total {
+			t.Errorf("what becomes of them does not add up: %+v", sum)
+		}
+		if res.Rehearsal.Up <= quiet.Rehearsal.Up && res.Rehearsal.Down <= quiet.Rehearsal.Down {
+			t.Errorf("with faults it takes %+v, without %+v", res.Rehearsal, quiet.Rehearsal)
+		}
+	})
+}
+
+func TestARehearsalNeedsASnapshot(t *testing.T) {
+	s := newSite(t, small())
+	if _, err := s.run("rehearse"); modes.Classify(err) != modes.FaultNotFound {
+		t.Errorf("rehearse: %v, want not found", err)
+	}
+}
+
+// A snapshot of any version can be rehearsed, and an imported one as well as it can be.
+func TestARehearsalOfAnyVersion(t *testing.T) {
+	for _, profile := range dominosim.Profiles() {
+		t.Run(profile, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := healthy()
+				c.Profile, c.Plain = profile, false
+				s := newSite(t, c, "DMM_RESTORE_WORKSPACES=true")
+				if _, err := s.run("snapshot"); err != nil {
+					t.Fatal(err)
+				}
+				res, err := s.run("rehearse")
+				if err != nil {
+					t.Fatal(err)
+				}
+				if res.Sum().Done == 0 || res.Sum().Remaining > 0 {
+					t.Errorf("%s: %+v", res.Message, res.Sum())
+				}
+			})
+		})
+	}
+}
