@@ -199,11 +199,13 @@ func (c *Client) Dialect() Dialect {
 
 // Deployment is what Identify found.
 type Deployment struct {
-	URL       string
-	Version   Version
-	Dialect   Dialect
-	Principal Principal
-	Warnings  []string // for people: what is uncertain about this deployment
+	URL     string
+	Version Version
+	Dialect Dialect
+	// UnknownMajor: dmm knows no release of this major version, so that Dialect is no more than a guess.
+	UnknownMajor bool
+	Principal    Principal
+	Warnings     []string // for people: what is uncertain about this deployment
 }
 
 // Principal is who the credential belongs to (api.md §5, op getPrincipal).
@@ -236,7 +238,7 @@ func (c *Client) Identify(ctx context.Context) (Deployment, error) {
 	}
 	d.Version = version
 	dialect, warning := dialectOf(version)
-	d.Dialect = dialect
+	d.Dialect, d.UnknownMajor = dialect, !knownMajor(version)
 	if warning != "" {
 		d.Warnings = append(d.Warnings, warning)
 	}

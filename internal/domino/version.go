@@ -86,6 +86,7 @@ var dialects = func() []Dialect {
 	// The oldest specification there is.
 	next("5.5", 5, 5, nil)
 	next("5.7", 5, 7, func(d *Dialect) {
+		d.Interpolated = true
 		d.StartEnvironment = true // environmentId?@5.7+ (§8, nucleus.StartParams)
 		d.ModelDataPlane = true   // activeVersionDataPlaneId?@5.7+ (§9, modelmanager.Model)
 	})
@@ -95,6 +96,7 @@ var dialects = func() []Dialect {
 		d.CancelBuild = true        // spec 5.9->6.3 (§14, op killRevisionBuild)
 	})
 	next("5.10", 5, 10, func(d *Dialect) {
+		d.Interpolated = true
 		d.ReadRevision = true // spec 5.10->6.3 (§14, op getEnvironmentRevisionOverview)
 		d.Rebuild = true      // spec 5.10->6.3 (§14, op rebuildEnvironmentRevision)
 	})
@@ -102,6 +104,7 @@ var dialects = func() []Dialect {
 		d.ModelServing = true // spec 5.11->6.3 (§9b, op listModelAPIVersions)
 	})
 	next("6.0", 6, 0, func(d *Dialect) {
+		d.Interpolated = true
 		d.PagedExecutions = true // <=5.11 bare array, 6.0+ object (§13, op getCurrentExecutions)
 		d.Deployments = true     // spec 6.0->6.3 (§9c, op getModelDeployments)
 	})
@@ -124,13 +127,21 @@ var dialects = func() []Dialect {
 }()
 
 // SameAppInstances reports whether two releases mean the same by the id of an app's run. What is no version is taken to
-// differ.
+// differ, and so is a major version that dmm does not know from any other.
 func SameAppInstances(a, b string) bool {
 	va, errA := ParseVersion(a)
 	vb, errB := ParseVersion(b)
+	if errA != nil || errB != nil || va.Major != vb.Major && (!knownMajor(va) || !knownMajor(vb)) {
+		return false
+	}
 	da, _ := dialectOf(va)
 	db, _ := dialectOf(vb)
-	return errA == nil && errB == nil && da.AppInstances == db.AppInstances
+	return da.AppInstances == db.AppInstances
+}
+
+// knownMajor reports whether any release of v's major version is in the table.
+func knownMajor(v Version) bool {
+	return slices.ContainsFunc(dialects, func(d Dialect) bool { return d.Major == v.Major })
 }
 
 // dialectOf is the row for v, and a warning if it is not v's own.
@@ -141,7 +152,7 @@ func dialectOf(v Version) (Dialect, string) {
 	if found {
 		d := dialects[i]
 		if d.Interpolated {
-			return d, fmt.Sprintf("no specification of Domino %s was available to dmm: it is treated as its oldest known form", d.Name)
+			return d, fmt.Sprintf("no specification of Domino %s was available to dmm: what it does is inferred from its neighbours", d.Name)
 		}
 		return d, ""
 	}

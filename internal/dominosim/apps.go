@@ -65,7 +65,7 @@ func (a *app) dto(s *Sim, t time.Time) obj {
 		o["environmentId"] = a.environment.id
 	}
 	if r := a.latest(t); r != nil {
-		o[s.profile.instanceField] = r.Instance
+		o[s.profile.instanceField] = s.runID(r)
 		o["lastUpdated"] = iso(r.status.since(t))
 		if !r.seeded {
 			publisher = r.by // the run is the caller's, and so becomes the app (INF, api.md §8)
@@ -191,7 +191,7 @@ func (c *call) startApp() answer {
 		return *bad
 	}
 	c.effect.Effect = true
-	return ok(r.Instance)
+	return ok(c.s.runID(r))
 }
 
 // bentFailure is the word that a start ends in because of a fault.
@@ -333,24 +333,35 @@ func (c *call) stopApp() answer {
 		}
 		return refusal(status, "There is no active run for app "+a.id)
 	case c.bent(FaultStopFails):
-		return ok(r.Instance)
+		return ok(c.s.runID(r))
 	case ending(word) || r.stuck:
 		if force {
 			c.s.force(r, c.now)
 			c.effect.Effect = true
 		}
-		return ok(r.Instance) // NOT EVIDENCED
+		return ok(c.s.runID(r)) // NOT EVIDENCED
 	case comingUp(word) && !force && c.s.cfg.StopOfStartingNeedsForce:
 		return refusal(http.StatusInternalServerError, "App "+a.id+" cannot be stopped while it is "+word)
 	}
 	c.s.halt(r, c.now, c.bent(FaultStopSticks))
 	c.effect.Effect = true
-	return ok(r.Instance)
+	return ok(c.s.runID(r))
 }
+
+// renumbered turns the id of an app's run into the one that it has from 6.1 on, and back, where the two differ.
+func (s *Sim) renumbered(id string) string {
+	if !s.cfg.RenumberInstances || s.profile.release.atLeast(v6_1) || len(id) != 24 {
+		return id
+	}
+	return id[12:] + id[:12]
+}
+
+// runID is the id by which a version knows a run of an app.
+func (s *Sim) runID(r *run) string { return s.renumbered(r.Instance) }
 
 // getAppInstance shows what an instance really runs with; mounts from 6.1 on (api.md §8).
 func (c *call) getAppInstance() answer {
-	r := c.s.instances[c.r.PathValue("appInstanceId")]
+	r := c.s.instances[c.s.renumbered(c.r.PathValue("appInstanceId"))]
 	if r == nil {
 		return refusal(http.StatusNotFound, "App instance "+c.r.PathValue("appInstanceId")+" does not exist")
 	}
@@ -366,7 +377,7 @@ func (c *call) getAppInstance() answer {
 		}
 	}
 	o := obj{
-		"id": r.Instance, "started": r.started.UnixMilli(), "inputCommitId": r.Commit, "resourceUsage": obj{"data": []obj{}},
+		"id": c.s.runID(r), "started": r.started.UnixMilli(), "inputCommitId": r.Commit, "resourceUsage": obj{"data": []obj{}},
 		"hardwareTierName":   c.s.tierOf(r.HardwareTier).name,
 		"environmentDetails": obj{"environmentName": env.name, "environmentRevisionId": r.EnvironmentRevision, "revisionNumber": env.number},
 		"appCodeInfo":        code, "status": r.is(c.now),

@@ -73,6 +73,10 @@ type Config struct {
 	// NOT EVIDENCED; the parameter exists and nobody is known to have needed it.
 	StopOfStartingNeedsForce bool `json:"stopOfStartingNeedsForce"`
 
+	// RenumberInstances gives a run of an app another id before 6.1, where it is called a version of the app, than from then
+	// on, so that an upgrade over 6.1 changes the ids of all. NOT EVIDENCED either way (api.md §8).
+	RenumberInstances bool `json:"renumberInstances"`
+
 	// StartReplaces makes the start of a running app end it and start another, instead of a 400, so that a
 	// start which is sent twice shows. NOT EVIDENCED either way.
 	StartReplaces bool `json:"startReplaces"`

@@ -17,6 +17,10 @@ func (r *run) workload() string {
 }
 
 func (r *run) overview(s *Sim, t time.Time) obj {
+	id := r.Execution
+	if r.Kind == KindApp || r.Kind == KindLauncher {
+		id = s.runID(r)
+	}
 	status := r.is(t)
 	units := []obj{}
 	if status != "Queued" && status != "Scheduled" {
@@ -26,7 +30,7 @@ func (r *run) overview(s *Sim, t time.Time) obj {
 		})
 	}
 	return obj{
-		"id": r.Execution, "computeGridType": "Kubernetes", "projectId": r.project.id,
+		"id": id, "computeGridType": "Kubernetes", "projectId": r.project.id,
 		"projectIdentifier": obj{"ownerUsername": r.project.owner.name, "projectName": r.project.name},
 		"startingUserId":    r.by.id, "startingUsername": r.by.name, "hardwareTier": s.tierOf(r.HardwareTier).overview(),
 		"status": status, "executionUnits": units, "created": iso(r.started), "title": r.title, "workloadType": r.workload(),

@@ -28,15 +28,16 @@ type Sim struct {
 	mux  *http.ServeMux
 	gate gate
 
-	mu      sync.Mutex
-	profile profile
-	rng     *rand.Rand
-	ids     int
-	agenda  agenda
-	loads   map[string]*tierLoad
-	faults  []*plannedFault
-	shown   map[string]time.Time // per list, the moment it has shown last
-	log     log
+	mu       sync.Mutex
+	profile  profile
+	reported string // by GET /version; empty: the profile's
+	rng      *rand.Rand
+	ids      int
+	agenda   agenda
+	loads    map[string]*tierLoad
+	faults   []*plannedFault
+	shown    map[string]time.Time // per list, the moment it has shown last
+	log      log
 
 	users        []*user
 	admin        *user
@@ -109,6 +110,14 @@ func (s *Sim) SetVersion(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.profile = p
+}
+
+// Report makes GET /version answer something else than the profile's version, which goes on to decide about the rest: a
+// release that nobody knows yet. An empty version is the profile's again.
+func (s *Sim) Report(version string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reported = version
 }
 
 // locked runs f at this moment, with everything done that was due.

@@ -281,7 +281,9 @@ func TestMaintenanceBringsBackExactlyWhatRan(t *testing.T) {
 		from, to := u[0], u[1]
 		t.Run(from+" to "+to, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newSite(t, lagging(from), "DMM_RESTORE_WORKSPACES=true")
+				c := lagging(from)
+				c.RenumberInstances = from != to
+				s := newSite(t, c, "DMM_RESTORE_WORKSPACES=true")
 				before, definitions := s.running(), s.definitions()
 				shown := s.shown()
 

@@ -66,6 +66,9 @@ func Shutdown(ctx context.Context, e *Env) (*report.Result, error) {
 	if e.Config.DryRun {
 		return e.previewShutdown(ctx, at, snap)
 	}
+	if err := e.knowsHowToStop(at.domino); err != nil {
+		return nil, err
+	}
 	if err := e.foresee(ctx, at, e.toCome(snap.Executions)); err != nil {
 		return nil, err
 	}
@@ -134,6 +137,18 @@ func (s *scene) able(h execution.Handling) execution.Handling {
 		s.res.Note("Domino " + s.domino.Dialect.Name + " has no call that cancels a build: builds are waited for")
 	}
 	return h
+}
+
+// knowsHowToStop refuses a release whose like dmm has never seen: it might stop what it cannot start again. A restore
+// does not ask, since an upgrade to such a release may have come after the shutdown.
+func (e *Env) knowsHowToStop(dep domino.Deployment) error {
+	if !dep.UnknownMajor || e.Config.AllowUnknown {
+		return nil
+	}
+	return &Refusal{
+		Reason: fmt.Sprintf("dmm knows no Domino %d, and this is %s: what a restore there needs may differ from what dmm records", dep.Version.Major, dep.Version),
+		Next:   "use a dmm that knows it, or set DMM_ALLOW_UNKNOWN_VERSION=true to treat it as Domino " + dep.Dialect.Name,
+	}
 }
 
 // mayOpen guards a new window against a snapshot that does not show what runs now.

@@ -4,8 +4,9 @@
 {{- define "dmm.settingVariables" -}}
 dryRun: DMM_DRY_RUN
 file: DMM_FILE
-format: DMM_FORMAT
 reason: DMM_REASON
+window: DMM_WINDOW
+format: DMM_FORMAT
 confirm: DMM_YES
 sslNoVerify: DOMINO_SSL_NO_VERIFY
 s3Endpoint: DMM_S3_ENDPOINT
@@ -21,6 +22,7 @@ keepWithin: DMM_KEEP_WITHIN
 snapshot: DMM_SNAPSHOT
 snapshotMaxAge: DMM_SNAPSHOT_MAX_AGE
 allowIncomplete: DMM_ALLOW_INCOMPLETE
+allowUnknownVersion: DMM_ALLOW_UNKNOWN_VERSION
 kinds: DMM_KINDS
 projects: DMM_PROJECTS
 owners: DMM_OWNERS
@@ -45,6 +47,8 @@ settle: DMM_SETTLE
 output: DMM_OUTPUT
 logFormat: DMM_LOG_FORMAT
 logLevel: DMM_LOG_LEVEL
+webhookFormat: DMM_WEBHOOK_FORMAT
+pushgateway: DMM_PUSHGATEWAY
 {{- end -}}
 
 {{/* The modes that need a Domino or a store. */}}
@@ -54,6 +58,8 @@ logLevel: DMM_LOG_LEVEL
 - restore
 - status
 - close
+- report
+- audit
 - list
 - show
 - verify
