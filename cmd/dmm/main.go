@@ -175,12 +175,22 @@ func runMode(ctx context.Context, name string, environ []string, cmd *cobra.Comm
 		terminationMessage(err.Error())
 		return exitUsage
 	}
-	env := &modes.Env{Config: cfg, Out: stdout, Log: logger(cfg, stderr), Version: version, ExitCode: exitCode}
+	env := &modes.Env{Config: cfg, Out: stdout, Version: version, ExitCode: exitCode}
+	f, onTerminal := terminal(stderr)
+	if onTerminal && cfg.LogFormat != "json" && lookup(environ, "TERM") != "dumb" {
+		env.Bars = modes.NewBars(f, func() int { width, _, _ := term.GetSize(int(f.Fd())); return width })
+		defer env.Bars.Close()
+		stderr = env.Bars
+	}
+	env.Log = logger(cfg, stderr, onTerminal)
 	for _, w := range warnings {
 		env.Log.Warn(w.String())
 	}
 	began := time.Now()
 	res, err := mode.Run(ctx, env)
+	if env.Bars != nil {
+		env.Bars.Close()
+	}
 	res = conclude(mode.Name, res, err)
 	res.Took = time.Since(began).Round(time.Millisecond)
 	if err == nil && res.Document != nil {
@@ -203,15 +213,11 @@ func runMode(ctx context.Context, name string, environ []string, cmd *cobra.Comm
 }
 
 // logger writes to standard error: text on a terminal, JSON elsewhere.
-func logger(cfg *config.Config, stderr io.Writer) *slog.Logger {
+func logger(cfg *config.Config, stderr io.Writer, onTerminal bool) *slog.Logger {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(cfg.LogLevel)) // config lets only known levels pass
 	options := &slog.HandlerOptions{Level: level}
-	text := cfg.LogFormat == "text"
-	if f, ok := stderr.(*os.File); ok && cfg.LogFormat == "auto" {
-		text = term.IsTerminal(int(f.Fd()))
-	}
-	if text {
+	if cfg.LogFormat == "text" || cfg.LogFormat == "auto" && onTerminal {
 		return slog.New(slog.NewTextHandler(stderr, options))
 	}
 	return slog.New(slog.NewJSONHandler(stderr, options))
@@ -227,4 +233,20 @@ func terminationMessage(line string) {
 		_, _ = f.WriteString(line + "\n")
 		_ = f.Close()
 	}
+}
+
+// terminal returns the terminal that a writer is.
+func terminal(w io.Writer) (*os.File, bool) {
+	f, ok := w.(*os.File)
+	return f, ok && term.IsTerminal(int(f.Fd()))
+}
+
+// lookup finds a variable in an environment.
+func lookup(environ []string, name string) string {
+	for _, e := range environ {
+		if value, ok := strings.CutPrefix(e, name+"="); ok {
+			return value
+		}
+	}
+	return ""
 }

@@ -48,6 +48,7 @@ type Config struct {
 	Yes      bool          `envconfig:"DMM_YES" default:"false" group:"run" modes:"restore, prune" doc:"Do what is asked about: 'restore --from-snapshot' starts what the snapshot shows, without a maintenance that stopped it, and 'prune' deletes."`
 
 	Intent     string `envconfig:"DMM_INTENT" group:"run" modes:"shutdown" doc:"What the maintenance is for, in a word, such as the version that Domino is upgraded to. A shutdown does nothing if the last maintenance that had an intent had the same and is closed. For whatever runs a shutdown more often than it is meant, such as Argo CD at each sync."`
+	Watch      bool   `envconfig:"DMM_WATCH" default:"false" group:"run" modes:"status" doc:"Go on telling how far the maintenance is, from the journal, until it is closed or the command is interrupted, which ends with 0."`
 	RefuseOpen bool   `envconfig:"DMM_REFUSE_OPEN" default:"false" group:"run" modes:"status" doc:"End with 4 while a maintenance is open, for whatever must not happen during one. A store that cannot be read is a warning then and ends with 0: a store that is lost must not stand in the way of an uninstall."`
 
 	Hostname    string `envconfig:"DOMINO_HOSTNAME" group:"domino" modes:"that call Domino" doc:"URL of the deployment with its scheme, such as 'https://domino.example.com'. Required by modes that call Domino."`

@@ -17,8 +17,14 @@ type Engine struct {
 	Journal Journal
 	Limits  Limits
 	Log     *slog.Logger
-	// Progress, if set, is told how far the plan is, at most once a second.
-	Progress func(done, total int)
+	// Progress, if set, is told how far the plan is, at most once a second: kinds in the order of the plan.
+	Progress func(kinds []Count)
+}
+
+// Count is how many executions of a kind have an outcome, of those in the plan.
+type Count struct {
+	Kind        execution.Kind
+	Done, Total int
 }
 
 // Drivers finds the driver of a kind.
@@ -537,5 +543,16 @@ func (x *step) report() {
 		return
 	}
 	x.reported = time.Now()
-	x.Progress(len(x.tasks)-x.open, len(x.tasks))
+	var kinds []Count
+	for _, t := range x.tasks {
+		if n := len(kinds); n == 0 || kinds[n-1].Kind != t.item.Kind {
+			kinds = append(kinds, Count{Kind: t.item.Kind})
+		}
+		c := &kinds[len(kinds)-1]
+		c.Total++
+		if t.phase == settled {
+			c.Done++
+		}
+	}
+	x.Progress(kinds)
 }

@@ -71,7 +71,8 @@ type Env struct {
 	Config  *config.Config
 	Out     io.Writer // for modes that say more than their result
 	Log     *slog.Logger
-	Version string // of dmm
+	Bars    *report.Bars // where progress is drawn; nil: it is logged
+	Version string       // of dmm
 	// ExitCode maps what a mode returned to its exit code, which the journal records.
 	ExitCode func(*report.Result, error) int
 
@@ -86,6 +87,11 @@ type Env struct {
 	Pods func(context.Context) ([]execution.Pod, error)
 
 	traces traces
+}
+
+// NewBars draws progress on a terminal, which everything else must be written to through them.
+func NewBars(terminal io.Writer, width func() int) *report.Bars {
+	return report.NewBars(terminal, width)
 }
 
 // Causes for which a run ends early and resumably.
@@ -308,20 +314,35 @@ func (e *Env) engine(ctx context.Context, client *domino.Client, run *window.Run
 			Concurrency: c.Concurrency, StartConcurrency: c.StartConcurrency, MaxFailures: c.MaxFailures,
 			Grace: c.GracePeriod, Settle: c.Settle, Speed: e.speed,
 		},
-		Progress: progress(e.Log, goal),
+		Progress: e.progress(goal),
 	}
 }
 
-// progress logs a line every 30 seconds and at each tenth.
-func progress(log *slog.Logger, goal string) func(done, total int) {
+// progress draws bars on a terminal. Elsewhere it logs a line every 30 seconds and at each tenth.
+func (e *Env) progress(goal string) func([]converge.Count) {
+	if e.Bars != nil {
+		return func(kinds []converge.Count) {
+			var bars []report.Progress
+			for _, k := range kinds {
+				_, name, _ := strings.Cut(k.Kind.Plural(2), " ")
+				bars = append(bars, report.Progress{Name: name, Done: k.Done, Total: k.Total})
+			}
+			e.Bars.Show(goal, bars)
+		}
+	}
 	var last time.Time
 	tenth := 0
-	return func(done, total int) {
+	return func(kinds []converge.Count) {
+		done, total := 0, 0
+		for _, k := range kinds {
+			done += k.Done
+			total += k.Total
+		}
 		if total == 0 || done*10/total == tenth && time.Since(last) < 30*time.Second {
 			return
 		}
 		last, tenth = time.Now(), done*10/total
-		log.Info(goal, "done", done, "of", total)
+		e.Log.Info(goal, "done", done, "of", total)
 	}
 }
 

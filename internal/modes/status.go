@@ -12,11 +12,20 @@ import (
 const statusLong = `Reads the journal and tells how far the open maintenance is, what failed and why. It calls
 nobody but the store and changes nothing.
 
+With --watch it goes on until the maintenance is closed or Ctrl-C, and shows how each kind gets
+on, from another terminal than that of the run.
+
 With --refuse-open it ends with 4 while a maintenance is open, for whatever must not happen during
 one.`
 
 // Status tells how far the newest window is, and with DMM_REFUSE_OPEN refuses what must not happen while it is open.
 func Status(ctx context.Context, e *Env) (*report.Result, error) {
+	if e.Config.Watch {
+		if err := e.watch(ctx); err != nil {
+			return nil, err
+		}
+		ctx = context.WithoutCancel(ctx) // Ctrl-C is how people end a watch
+	}
 	res, err := status(ctx, e)
 	switch {
 	case !e.Config.RefuseOpen:

@@ -174,6 +174,19 @@ func (w *Window) watch(ctx context.Context, s store.Store) (silent bool, err err
 	}
 }
 
+// Refresh reads what has been written to the window since it was read, and returns those lines.
+func (w *Window) Refresh(ctx context.Context, s store.Store) ([]Line, error) {
+	entries, err := list(ctx, s, root+w.Name()+"/journal/")
+	if err != nil {
+		return nil, err
+	}
+	had := len(w.Lines)
+	if n := len(entries[w.Number]); n > w.entries {
+		err = w.extend(ctx, s, n)
+	}
+	return w.Lines[had:], err
+}
+
 func newRun(s store.Store, w *Window, who Holder) *Run {
 	return &Run{store: s, holder: who, lease: w.Pinned.Lease, window: w, turn: make(chan struct{}, 1), stopBeats: make(chan struct{})}
 }
