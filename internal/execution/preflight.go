@@ -102,6 +102,8 @@ type Outlook struct {
 	Until time.Time
 	// Pods are those of the compute namespace, if they can be seen.
 	Pods []Pod
+	// OnlyGET: nothing else may be sent, not even a question that Domino takes by POST.
+	OnlyGET bool
 	// Workspaces: they are started too, and not left to their owners.
 	Workspaces bool
 }
@@ -400,6 +402,12 @@ func (p *preflight) claims(ctx context.Context) {
 		}
 	}
 	if len(mounting) == 0 {
+		return
+	}
+	if p.OnlyGET {
+		if !p.client.Dialect().AppMounts { // from 6.1 on, Domino tells what apps have mounted
+			p.unchecked("whether the volume claims of pods are registered", errors.New("Domino is asked that by POST, which an audit does not send; dmm snapshot asks"))
+		}
 		return
 	}
 	list, rows, err := p.client.VolumesByClaim(ctx, slices.Sorted(maps.Keys(mounting)))

@@ -160,10 +160,14 @@ func (a *audit) inventory(ctx context.Context) error {
 	m := a.manifest
 	contents(a.res, m, a.executions)
 	a.up = a.toCome(a.executions)
+	var unseen []string
 	for _, p := range m.Problems {
 		if p.Incomplete {
-			a.found(execution.Error, codeIncomplete, nil, "mend that: shutdown refuses a snapshot that could not see everything", "%s", p)
+			unseen = append(unseen, p.String())
 		}
+	}
+	if len(unseen) > 0 {
+		a.found(execution.Error, codeIncomplete, nil, "mend that: shutdown refuses a snapshot that could not see everything", "%s", join(unseen))
 	}
 	if n := len(m.Unaccounted); n > 0 {
 		a.foreign = map[string]int{"the inventory does not show them, and so dmm would not touch them": n}
@@ -357,21 +361,26 @@ func (a *audit) failedIn(ctx context.Context, w *window.Window) error {
 	return nil
 }
 
-// compare says what has changed since the newest snapshot, which it reads to its end, and since the last audit.
+// compare says what has changed since the newest complete snapshot and the last audit. It reads the newest snapshot,
+// complete or not, to its end.
 func (a *audit) compare(ctx context.Context) error {
+	newest := true
 	for i, f := range slices.Backward(a.folders) {
-		if f.Unfinished {
+		if f.Unfinished || !newest && !a.manifests[i].Complete {
 			continue
 		}
 		snap, err := snapshot.Load(ctx, a.store(), f.ID)
-		if isDamaged(err) {
-			a.found(execution.Error, codeSnapshot, nil, "put the object back from the bucket's own versions or backups, or take another snapshot", "%v", err)
-		} else if err != nil {
+		if err != nil && !isDamaged(err) {
 			return err
-		} else if a.manifests[i].Complete || len(snap.Executions) > 0 {
-			a.since = append(a.since, report.Comparison{With: "snapshot " + f.ID, Changes: snapshot.Compare(snap.Executions, a.executions)})
 		}
-		break
+		if err != nil && newest {
+			a.found(execution.Error, codeSnapshot, nil, "put the object back from the bucket's own versions or backups, or take another snapshot", "%v", err)
+		}
+		newest = false
+		if err == nil && snap.Complete {
+			a.since = append(a.since, report.Comparison{With: "snapshot " + f.ID, Changes: snapshot.Compare(snap.Executions, a.executions)})
+			break
+		}
 	}
 	audits, err := snapshot.Audits(ctx, a.store())
 	if err != nil {
@@ -427,10 +436,14 @@ func (a *audit) conclude() {
 	})
 	res.Findings = a.findings
 	res.Audit = &report.Audit{ID: a.id, Estimate: a.estimate, Since: a.since, Running: len(a.up)}
+	up := make(map[execution.Key]bool, len(a.up))
+	for _, x := range a.up {
+		up[x.Key()] = true
+	}
 	for reason, keys := range a.lost {
 		res.Audit.Reasons = append(res.Audit.Reasons, report.Reason{Text: reason, Executions: len(keys)})
 		for k := range keys {
-			if !slices.ContainsFunc(a.up, func(x execution.Execution) bool { return x.Key() == k }) {
+			if !up[k] {
 				res.Audit.Running++ // in a state nobody knows
 			}
 		}

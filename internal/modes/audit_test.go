@@ -300,6 +300,7 @@ func TestAuditSendsNothingButGET(t *testing.T) {
 			c := lagging(profile)
 			c.Jobs, c.Builds, c.Classics = 2, 1, 1
 			s := newSite(t, c)
+			s.cluster = true // their volume claims are looked up, too
 			var methods []string
 			next := s.transport
 			s.transport = roundTrip(func(r *http.Request) (*http.Response, error) {
@@ -317,6 +318,23 @@ func TestAuditSendsNothingButGET(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Before 6.1 only the pods show what an app has mounted, and Domino is asked about their claims by POST. An audit says that
+// it does not.
+func TestAuditSaysWhatItDoesNotAsk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for profile, want := range map[string]bool{"5.9": true, "6.1": false} {
+			c := healthy()
+			c.Profile = profile
+			s := newSite(t, c, "DMM_RESTORE_WORKSPACES=true")
+			s.cluster = true
+			res := s.must(0, "audit")
+			if got := strings.Contains(strings.Join(res.Notes, " "), "which an audit does not send"); got != want {
+				t.Errorf("%s: it says that it does not ask: %t, want %t; %q", profile, got, want, res.Notes)
+			}
+		}
+	})
 }
 
 // An audit leaves its result, and what ran, for the next one to compare with.

@@ -105,6 +105,7 @@ func (e *Env) player(sim *dominosim.Sim) *Env {
 	c.Kubernetes = "false"
 	player.Config, player.speed = &c, c.Speed
 	player.Transport, player.Store, player.Cluster = sim.RoundTripper(), mem.New(), nil
+	player.Pods = nil
 	return &player
 }
 
