@@ -29,7 +29,7 @@ func TestFaultsOfTheSettingsAreUsage(t *testing.T) {
 		"no store":                        {s.without("DMM_STORE"), []string{"status"}, []string{"DMM_STORE (--store): it is not set"}},
 		"a store of another tool":         {s.with("DMM_STORE=gcs://bucket"), []string{"status"}, []string{"DMM_STORE", "which other tools have"}},
 		"an unknown mode as argument":     {s.env, []string{"shutdwn"}, []string{`unknown mode "shutdwn"`, "did you mean shutdown?"}},
-		"a mode like no other":            {s.env, []string{"frobnicate"}, []string{`unknown mode "frobnicate"`, "the modes are snapshot, shutdown, restore"}},
+		"a mode like no other":            {s.env, []string{"frobnicate"}, []string{`unknown mode "frobnicate"`, "the modes are check, snapshot, shutdown, restore"}},
 		"an unknown mode in DMM_MODE":     {s.with("DMM_MODE=restor"), nil, []string{"DMM_MODE", `unknown mode "restor"`, "did you mean restore?"}},
 		"no mode":                         {s.env, nil, []string{"no mode: name one as argument or in DMM_MODE"}},
 		"an unknown flag":                 {s.env, []string{"snapshot", "--stroe", "mem:"}, []string{"unknown flag: --stroe"}},

@@ -124,7 +124,7 @@ func (d *Drivers) Preflight(ctx context.Context, o Outlook, executions []Executi
 		checks.Go(func() { check(ctx) })
 	}
 	checks.Wait()
-	p.findings = slices.Concat(p.findings, Rights(o.Caller, o.Steps...), Identity(o.Caller.Name, executions, o.Workspaces))
+	p.findings = slices.Concat(p.findings, Rights(o.Caller, executions, o.Steps...), Identity(o.Caller.Name, executions, o.Workspaces))
 	slices.SortFunc(p.findings, func(a, b Finding) int {
 		rank := map[Severity]int{Error: 0, Warning: 1, Info: 2}
 		return cmp.Or(rank[a.Severity]-rank[b.Severity], strings.Compare(a.Code, b.Code), strings.Compare(a.Message, b.Message))

@@ -23,26 +23,48 @@ var rights = []struct {
 	operation string
 	severity  Severity
 	steps     []string
+	others    bool // it is about the executions of others
 	blocks    string
 }{
-	{"ListAllProjects", Error, []string{StepSnapshot, StepShutdown}, "see the projects of others, and what runs in them"},
-	{"StopRuns", Error, []string{StepShutdown}, "stop what others have started"},
-	{"ActAsProjectAdmin", Error, []string{StepShutdown, StepRestore}, "stop and start apps, model APIs and schedules of others"},
-	{"ViewAdminDashboard", Warning, []string{StepSnapshot, StepShutdown}, "list workspaces and archived projects at once, so that each project is asked"},
-	{"ViewExecutors", Warning, []string{StepSnapshot}, "compare the inventory with Domino's own list of executions"},
-	{"ViewUserList", Warning, []string{StepSnapshot, StepShutdown, StepRestore}, "see which owners are deactivated"},
+	{"ListAllProjects", Warning, []string{StepSnapshot, StepShutdown}, false, "see the projects of others, and what runs in them"},
+	{"StopRuns", Error, []string{StepShutdown}, true, "stop what others have started"},
+	{"ActAsProjectAdmin", Error, []string{StepShutdown, StepRestore}, true, "stop and start apps, model APIs and schedules of others"},
+	{"ViewAdminDashboard", Warning, []string{StepSnapshot, StepShutdown}, false, "list workspaces and archived projects at once, so that each project is asked"},
+	{"ViewExecutors", Warning, []string{StepSnapshot}, false, "compare the inventory with Domino's own list of executions"},
+	{"ViewUserList", Warning, []string{StepSnapshot, StepShutdown, StepRestore}, false, "see which owners are deactivated"},
 }
 
-// Rights names what the caller lacks for the steps, each with what it blocks. An administrator lacks nothing.
-func Rights(p domino.Principal, steps ...string) []Finding {
+// MayMaintain reports whether the caller has the rights without which a maintenance cannot be whole, whatever runs.
+func MayMaintain(p domino.Principal) bool {
+	return p.Admin || !slices.ContainsFunc([]string{"ListAllProjects", "StopRuns", "ActAsProjectAdmin"}, func(right string) bool {
+		return !slices.Contains(p.Operations, right)
+	})
+}
+
+// Rights names what the caller lacks for the steps, each with what it blocks, and which of the executions it hits. An
+// administrator lacks nothing.
+func Rights(p domino.Principal, executions []Execution, steps ...string) []Finding {
 	var missing []Finding
+	var others []Execution
+	for _, e := range executions {
+		if e.Owner != p.Name && e.Project.Owner != p.Name {
+			others = append(others, e)
+		}
+	}
 	for _, r := range rights {
 		needed := slices.ContainsFunc(r.steps, func(s string) bool { return slices.Contains(steps, s) })
 		if p.Admin || !needed || slices.Contains(p.Operations, r.operation) {
 			continue
 		}
+		hit, severity := []Execution(nil), r.severity
+		if r.others {
+			hit = others
+		}
+		if r.others && len(others) == 0 {
+			severity = Warning // nothing that is known would need it
+		}
 		missing = append(missing, Finding{
-			Severity: r.severity, Code: RightsMissing,
+			Severity: severity, Code: RightsMissing, Executions: refs(hit),
 			Message: fmt.Sprintf("%s is no administrator and lacks the right %s: it may not %s", p.Name, r.operation, r.blocks),
 			Remedy:  "use the key of an administrator (SysAdmin)",
 		})

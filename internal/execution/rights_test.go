@@ -22,7 +22,7 @@ func TestRights(t *testing.T) {
 		{"an operator", domino.Principal{Operations: []string{"ListAllProjects", "ActAsProjectAdmin", "ViewAdminDashboard", "ViewExecutors", "ViewUserList"}}, all, []string{"StopRuns"}},
 	} {
 		var got []string
-		for _, f := range execution.Rights(tt.p, tt.steps...) {
+		for _, f := range execution.Rights(tt.p, nil, tt.steps...) {
 			_, rest, _ := strings.Cut(f.Message, "the right ")
 			operation, blocks, _ := strings.Cut(rest, ": it may not ")
 			got = append(got, operation)

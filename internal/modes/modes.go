@@ -40,6 +40,7 @@ type Mode struct {
 func All() []Mode {
 	both := config.Needs{Domino: true, Store: true}
 	all := []Mode{
+		{"check", "check that dmm could work here", checkLong, both, ending(Check)},
 		{"snapshot", "record what runs", snapshotLong, both, ending(traced("snapshot", Snapshot))},
 		{"shutdown", "stop what the snapshot shows running", shutdownLong, both, ending(traced("shutdown", bounded(Shutdown)))},
 		{"restore", "start again what shutdown stopped", restoreLong, both, ending(traced("restore", bounded(Restore)))},

@@ -37,6 +37,7 @@ type Result struct {
 	Owners     []Group     `json:"owners,omitempty"`
 	Audit      *Audit      `json:"audit,omitempty"`
 	Rehearsal  *Estimate   `json:"rehearsal,omitempty"`
+	Checks     []Check     `json:"checks,omitempty"` // check
 	Notes      []string    `json:"notes,omitempty"`
 	// Findings are what keeps executions from coming back as they were, or changes how they do.
 	Findings  []execution.Finding `json:"findings,omitempty"`
@@ -50,6 +51,29 @@ type Result struct {
 	Message string `json:"message"`
 	// Next is the command to type next, empty if there is none.
 	Next string `json:"next,omitempty"`
+}
+
+// Status says how a check came out.
+type Status string
+
+// The statuses of checks.
+const (
+	OK        Status = "ok"
+	Attention Status = "attention" // works, or is done without, and somebody should know
+	Bad       Status = "bad"
+	Skipped   Status = "skipped"
+)
+
+// Check is one thing that was checked.
+type Check struct {
+	Status Status `json:"status"`
+	What   string `json:"what"`
+	Said   string `json:"said"`
+}
+
+// Check adds what came of a check.
+func (r *Result) Check(s Status, what, said string) {
+	r.Checks = append(r.Checks, Check{Status: s, What: what, Said: said})
 }
 
 // KindCount counts the executions of a kind.

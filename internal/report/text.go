@@ -38,6 +38,7 @@ func (r *Result) WriteText(w io.Writer) error {
 	for _, h := range headings {
 		r.list(&b, h.outcome, h.text)
 	}
+	r.checks(&b)
 	r.findings(&b)
 	r.audit(&b)
 	if len(r.Notes) > 0 {
@@ -136,6 +137,18 @@ func (r *Result) list(b *strings.Builder, outcome, heading string) {
 	if n > maxPerHeading {
 		fmt.Fprintf(b, "  ... and %d more; --output json lists all\n", n-maxPerHeading)
 	}
+}
+
+func (r *Result) checks(b *strings.Builder) {
+	if len(r.Checks) == 0 {
+		return
+	}
+	b.WriteString("\n")
+	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
+	for _, c := range r.Checks {
+		fmt.Fprintf(t, "  %s\t%s\t%s\n", c.Status, oneLine(c.What), oneLine(c.Said))
+	}
+	_ = t.Flush() // a strings.Builder does not fail
 }
 
 // maxPerFinding keeps a finding readable; the JSON has every execution.
