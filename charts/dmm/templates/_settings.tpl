@@ -8,6 +8,7 @@ reason: DMM_REASON
 window: DMM_WINDOW
 format: DMM_FORMAT
 confirm: DMM_YES
+watch: DMM_WATCH
 sslNoVerify: DOMINO_SSL_NO_VERIFY
 s3Endpoint: DMM_S3_ENDPOINT
 s3Region: DMM_S3_REGION
@@ -53,6 +54,7 @@ pushgateway: DMM_PUSHGATEWAY
 
 {{/* The modes that need a Domino or a store. */}}
 {{- define "dmm.modes" -}}
+- check
 - snapshot
 - shutdown
 - restore
@@ -66,4 +68,5 @@ pushgateway: DMM_PUSHGATEWAY
 - prune
 - import
 - export
+- rehearse
 {{- end -}}
