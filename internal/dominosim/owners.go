@@ -335,15 +335,16 @@ func (s *Sim) jobOwner(id string) func() *user {
 	}
 }
 
-// OwnerStopJob stops a job.
+// OwnerStopJob stops a job, or the re-run of it that runs.
 func (s *Sim) OwnerStopJob(id string) error {
 	return s.own(KindJob, id, "stop", s.jobOwner(id), func(now time.Time, _ *user) error {
-		j := s.jobs.byID[id]
-		if !goesOn(j.is(now)) {
-			return fmt.Errorf("it is %s", j.is(now))
+		for _, j := range slices.Backward(s.jobs.order) {
+			if j.root == s.jobs.byID[id].root && goesOn(j.is(now)) {
+				s.stopJob(j, now, true, false)
+				return nil
+			}
 		}
-		s.stopJob(j, now, true, false)
-		return nil
+		return fmt.Errorf("it does not run")
 	})
 }
 

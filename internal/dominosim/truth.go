@@ -138,6 +138,7 @@ type Object struct {
 	Number    int    // of a model version
 	Active    bool   // of a model version: it is the routed one
 	Archived  bool   // its project is archived
+	Root      string // of a job: the id of the first of those that re-run each other, as which the ledger knows it
 }
 
 // Objects are all things of a kind, running or not, in the order they were made.
@@ -178,7 +179,7 @@ func (s *Sim) Objects(kind string) []Object {
 			}
 		case KindJob:
 			for _, j := range s.jobs.order {
-				add(j.id, j.title, j.project, j.by.name)
+				add(j.id, j.title, j.project, j.by.name).Root = j.root.id
 			}
 		case KindBuild:
 			for _, r := range s.revisions.order {

@@ -137,6 +137,11 @@ func (s *site) wantSame(before map[dominosim.Key]dominosim.Run) {
 // when, not how its commit was named, and not a volume that is no longer registered.
 // Definitions of schedules are compared as Domino shows them (shown).
 func (s *site) arguments(runs map[dominosim.Key]dominosim.Run) map[dominosim.Key]dominosim.Run {
+	return alike(s.exact(runs))
+}
+
+// exact is arguments with each job by its own id.
+func (s *site) exact(runs map[dominosim.Key]dominosim.Run) map[dominosim.Key]dominosim.Run {
 	registered := map[string]bool{}
 	var volumes []struct{ ID string }
 	s.get("/v4/datamount/all", &volumes)
@@ -158,7 +163,7 @@ func (s *site) arguments(runs map[dominosim.Key]dominosim.Run) map[dominosim.Key
 		}
 		out[k] = r
 	}
-	return alike(out)
+	return out
 }
 
 // alike numbers jobs of the same command: they are the same but for their ids, and which of them a re-run repeats makes no difference.

@@ -43,7 +43,12 @@ type maintenance struct {
 	Models     int     `json:"models,omitempty"`
 	Workspaces int     `json:"workspaces,omitempty"`
 	Schedules  int     `json:"schedules,omitempty"`
+	Jobs       int     `json:"jobs,omitempty"`
+	Builds     int     `json:"builds,omitempty"`
 	Stopped    float64 `json:"stopped,omitempty"`
+
+	RunningJobs string `json:"runningJobs,omitempty"` // DMM_RUNNING_JOBS, wait if empty. Builds are cancelled with stop and discard
+	Rerun       bool   `json:"rerun,omitempty"`       // DMM_RERUN_JOBS and DMM_REBUILD
 
 	MaxFailures     int  `json:"maxFailures,omitempty"`
 	LeaveWorkspaces bool `json:"leaveWorkspaces,omitempty"` // DMM_RESTORE_WORKSPACES=false
@@ -114,6 +119,7 @@ var faultsToDraw = []plannedFault{
 var (
 	callPaths = []string{
 		stopApp, startApp, stopWS, startWS, startModel, "/v4/models/{id}/{id}/stopModelDeployment",
+		"/v4/jobs/stop", "/v4/jobs/restart", "/v4/environments/{id}/environmentRevision/{id}/cancel", "/v4/environments/rebuildrevision",
 	}
 	schedulePath = "/v4/projects/{id}/scheduledjobs/{id}"
 )
@@ -129,7 +135,12 @@ func drawMaintenance(t *rapid.T) maintenance {
 		Models:     some("models", 2),
 		Workspaces: some("workspaces", 2),
 		Schedules:  some("schedules", 2),
+		Jobs:       some("jobs", 3),
+		Builds:     some("builds", 1),
 		Stopped:    rapid.SampledFrom([]float64{0, 0.3, 0.7}).Draw(t, "stopped"),
+
+		RunningJobs: rapid.SampledFrom([]string{"stop", "stop", "discard", "wait", "ignore"}).Draw(t, "runningJobs"),
+		Rerun:       some("rerun", 3) > 0,
 
 		MaxFailures:     rapid.SampledFrom([]int{0, 1, 2}).Draw(t, "maxFailures"),
 		LeaveWorkspaces: some("leaveWorkspaces", 5) == 5,
@@ -137,7 +148,7 @@ func drawMaintenance(t *rapid.T) maintenance {
 		Retries:         some("retries", 2),
 		PauseMS:         rapid.SampledFrom([]int{0, 0, 1_000, 30_000, 120_000}).Draw(t, "pause"),
 	}
-	if m.Apps+m.Models+m.Workspaces+m.Schedules == 0 {
+	if m.Apps+m.Models+m.Workspaces+m.Schedules+m.Jobs+m.Builds == 0 {
 		m.Apps = 1
 	}
 	// What happens, happens mostly early in a stage, when most is under way.
@@ -145,7 +156,7 @@ func drawMaintenance(t *rapid.T) maintenance {
 	m.Owners = rapid.SliceOfN(rapid.Custom(func(t *rapid.T) ownersAction {
 		return ownersAction{
 			Stage: rapid.IntRange(0, len(stages)-1).Draw(t, "stage"), AfterMS: delay.Draw(t, "after"),
-			Kind: rapid.SampledFrom([]string{dominosim.KindApp, dominosim.KindModelAPI, dominosim.KindWorkspace, dominosim.KindScheduledJob}).Draw(t, "kind"),
+			Kind: rapid.SampledFrom([]string{dominosim.KindApp, dominosim.KindModelAPI, dominosim.KindWorkspace, dominosim.KindScheduledJob, dominosim.KindJob}).Draw(t, "kind"),
 			Pick: rapid.IntRange(0, 7).Draw(t, "pick"), Do: rapid.SampledFrom([]string{"flip", "stop", "start", "edit"}).Draw(t, "do"),
 		}
 	}), 0, 12).Draw(t, "owners")
@@ -266,6 +277,7 @@ type playing struct {
 	cutter *cutter
 	admin  string // whom dmm works as
 
+	jobs    []dominosim.Key                 // each of another command
 	before  map[dominosim.Key]dominosim.Run // what ran before anything happened
 	shown   map[string]map[string]any       // definitions of schedules then
 	did     map[dominosim.Key][]deed        // what owners did, in their order
@@ -281,7 +293,10 @@ func newPlay(t *testing.T, m maintenance) *playing {
 	c := dominosim.Config{
 		Profile: m.Profile, Seed: m.Seed, Plain: !m.Awkward, StartReplaces: true,
 		Latency: 30 * time.Millisecond, StartTime: 20 * time.Second, StopTime: stopTime, LateLanding: 15 * time.Second,
-		Projects: 2, Apps: m.Apps, Models: m.Models, Workspaces: m.Workspaces, Schedules: m.Schedules, StoppedFraction: m.Stopped,
+		Projects: 2, Apps: m.Apps, Models: m.Models, Workspaces: m.Workspaces, Schedules: m.Schedules, Builds: m.Builds, StoppedFraction: m.Stopped,
+	}
+	if c.Apps+c.Models+c.Workspaces+c.Schedules == 0 {
+		c.Projects, c.Apps = 2, 1 // the simulator has a default system of its own
 	}
 	if !m.NoLag {
 		c = dominosim.Lagged(c)
@@ -292,6 +307,16 @@ func newPlay(t *testing.T, m maintenance) *playing {
 	}
 	if m.MaxFailures > 0 {
 		p.env = append(p.env, fmt.Sprintf("DMM_MAX_FAILURES=%d", m.MaxFailures))
+	}
+	if m.RunningJobs != "" {
+		p.env = append(p.env, "DMM_RUNNING_JOBS="+m.RunningJobs)
+	}
+	if m.RunningJobs == "stop" || m.RunningJobs == "discard" {
+		p.env = append(p.env, "DMM_RUNNING_BUILDS=cancel")
+	}
+	p.env = append(p.env, fmt.Sprintf("DMM_RERUN_JOBS=%t", m.Rerun), fmt.Sprintf("DMM_REBUILD=%t", m.Rerun))
+	for i := range m.Jobs {
+		p.jobs = append(p.jobs, dominosim.Key{Kind: dominosim.KindJob, ID: p.sim.CreateJob("", fmt.Sprintf("job-%d.py", i))})
 	}
 	p.quiet = true
 	p.cutter = &cutter{next: p.sim.RoundTripper(), at: m.Truncated}
@@ -482,6 +507,7 @@ func (p *playing) act(a ownersAction) {
 	objects := slices.DeleteFunc(p.sim.Objects(a.Kind), func(o dominosim.Object) bool {
 		_, runs := running[o.Key]
 		return a.Do == "stop" && !runs || a.Do == "start" && runs ||
+			a.Kind == dominosim.KindJob && !slices.Contains(p.jobs, o.Key) ||
 			o.Name == "deleted" || o.Name == "unregistered-volume" // whose owner cannot start it any more, it would fail
 	})
 	if len(objects) == 0 {
@@ -510,6 +536,10 @@ func (p *playing) act(a ownersAction) {
 		return
 	case a.Do == "edit":
 		return
+	case a.Kind == dominosim.KindJob && stop:
+		err = p.sim.OwnerStopJob(o.ID)
+	case a.Kind == dominosim.KindJob:
+		err = p.sim.OwnerRerunJob(o.ID)
 	case a.Kind == dominosim.KindApp && stop:
 		err = p.sim.OwnerStopApp(o.ID)
 	case a.Kind == dominosim.KindApp:
@@ -642,7 +672,12 @@ func (p *playing) keys() []dominosim.Key {
 			keys = append(keys, o.Key)
 		}
 	}
-	return keys
+	for k := range p.before {
+		if k.Kind == dominosim.KindBuild {
+			keys = append(keys, k)
+		}
+	}
+	return append(keys, p.jobs...)
 }
 
 // judge holds the ledger against what was promised, once all is over.
@@ -658,7 +693,7 @@ func (p *playing) judge() {
 	}
 	named, guessed := p.reported(last)
 	running := p.running()
-	args, want := p.arguments(running), p.arguments(p.before)
+	args, want := p.exact(running), p.exact(p.before)
 	for _, runs := range []map[dominosim.Key]dominosim.Run{args, want} {
 		for k, r := range runs {
 			if r.Bundle != "" && !p.knows("/api/apps/beta/apps/"+k.ID) {
@@ -721,7 +756,7 @@ func (p *playing) judge() {
 					was, ok = r, true
 				}
 			}
-			want := p.arguments(map[dominosim.Key]dominosim.Run{k: was})[k]
+			want := p.exact(map[dominosim.Key]dominosim.Run{k: was})[k]
 			if !p.knows("/api/apps/beta/apps/" + k.ID) {
 				want.Bundle = "" // as above
 			}
@@ -737,8 +772,10 @@ func (p *playing) judge() {
 			case !u.dmm && !u.up && u.was:
 				judged.count("owners' stops")
 			case !u.dmm:
-			case !u.up && u.was:
-				stops++
+			case !u.up && u.was, !u.up && k.Kind == dominosim.KindJob:
+				stops++ // a job that its owner runs again is two, and both are stopped
+			case k.Kind == dominosim.KindJob && u.up && u.was && starts < stops:
+				starts++
 			case u.up && u.was:
 				if k.Kind != dominosim.KindScheduledJob && !p.crossed(k, u, turns[:i]) {
 					complain("%v was started at %s while it ran", k, clock(u.at))
@@ -794,8 +831,15 @@ func (p *playing) reported(last *window.Window) (named map[dominosim.Key]string,
 	if res == nil {
 		return named, guessed
 	}
+	roots := map[string]string{}
+	for _, o := range p.sim.Objects(dominosim.KindJob) {
+		roots[o.ID] = o.Root
+	}
 	for _, x := range res.Executions {
 		k := dominosim.Key{Kind: string(x.Kind), ID: x.ID}
+		if root := roots[x.ID]; root != "" {
+			k.ID = root
+		}
 		guessed[k] = len(x.Guesses) > 0
 		if x.Outcome == "done" || x.Outcome == "not-ours" {
 			continue
@@ -860,6 +904,9 @@ const lag, slack = 40 * time.Second, 6 * time.Second
 // the lag of the lists that it read.
 func (p *playing) judgeQuiet(res *report.Result) {
 	for k := range p.running() {
+		if k.Kind == dominosim.KindJob && p.RunningJobs == "ignore" {
+			continue
+		}
 		turns := p.turns(k)
 		var up turn
 		for _, u := range turns {
@@ -890,6 +937,10 @@ func (p *playing) listed(k dominosim.Key, until time.Time) time.Time {
 			list = strings.HasSuffix(r.Path, "adminDashboardRowData") || strings.HasSuffix(r.Path, "/workspace") || strings.HasSuffix(r.Path, "/workspaces")
 		case dominosim.KindScheduledJob:
 			list = strings.HasSuffix(r.Path, "/scheduledjobs")
+		case dominosim.KindJob:
+			list = r.Path == "/v4/jobs"
+		case dominosim.KindBuild:
+			list = r.Path == "/v4/environments/self"
 		}
 		if list && r.Status == http.StatusOK && !r.Ended.After(until) {
 			at = r.Arrived
@@ -911,7 +962,7 @@ func (p *playing) writes(k dominosim.Key) []span {
 	var spans []span
 	var reads []dominosim.Request
 	for _, r := range p.sim.Ledger().Requests() {
-		if !slices.Contains(strings.Split(r.Path, "/"), k.ID) {
+		if !slices.Contains(strings.Split(r.Path, "/"), k.ID) && r.Object != k.ID {
 			continue
 		}
 		if !r.Write {
@@ -951,12 +1002,20 @@ func (p *playing) crossed(k dominosim.Key, start turn, earlier []turn) bool {
 			continue
 		}
 		for _, u := range earlier {
-			if !u.dmm && u.up && !u.at.Before(w.from) {
+			if !u.dmm && u.up && !u.at.Before(p.seenFrom(k, w.from)) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// seenFrom is since when dmm could know of a start by its owner, on which it decided at a moment: that of a job is seen in a list only.
+func (p *playing) seenFrom(k dominosim.Key, decided time.Time) time.Time {
+	if k.Kind == dominosim.KindJob {
+		return decided.Add(-lag)
+	}
+	return decided
 }
 
 // undecidable reports whether dmm, which started an execution, could not know that its owner had stopped it.
@@ -994,6 +1053,17 @@ func (p *playing) excuse(k dominosim.Key, stop, start turn, turns []turn, journa
 		}
 	}
 
+	// A re-run by its owner that the list of later jobs did not show yet, and its owner's stop of that.
+	if k.Kind == dominosim.KindJob {
+		for _, w := range writes {
+			if w.sent.Equal(start.c.Sent) && slices.ContainsFunc(turns, func(u turn) bool {
+				return !u.dmm && u.up && !u.at.Before(p.seenFrom(k, w.from)) && !u.at.After(w.to)
+			}) {
+				return "hidden by the lag"
+			}
+		}
+	}
+
 	// A stop was on record that this process never saw the outcome of: it died, or its answer was lost, or
 	// it gave up. Whether that call or the owner brought it down cannot be told.
 	if p.doubtful(k, window.Stop, stop.at, writes, journal) {
@@ -1002,7 +1072,7 @@ func (p *playing) excuse(k dominosim.Key, stop, start turn, turns []turn, journa
 
 	// The same of a start, where nothing shows that it took effect: apps and workspaces get a new instance
 	// with every start, the others do not.
-	hasInstance := k.Kind == dominosim.KindApp || k.Kind == dominosim.KindWorkspace
+	hasInstance := k.Kind == dominosim.KindApp || k.Kind == dominosim.KindWorkspace || k.Kind == dominosim.KindJob
 	if !hasInstance && p.doubtful(k, window.Start, stop.at, writes, journal) {
 		return "in doubt: start"
 	}
@@ -1093,7 +1163,7 @@ func (p *playing) looks(k dominosim.Key) []time.Time {
 
 // isLook reports whether a request has told the state of an execution; the beta API tells how an app is configured.
 func isLook(r dominosim.Request) bool {
-	return !r.Write && r.Status == http.StatusOK && !strings.HasPrefix(r.Path, "/api/apps/beta/")
+	return !r.Write && r.Status == http.StatusOK && !strings.HasPrefix(r.Path, "/api/apps/beta/") && !strings.HasSuffix(r.Path, "/runtimeExecutionDetails")
 }
 
 // paused is a definition as if it were, or were not, paused.
@@ -1116,7 +1186,7 @@ func (p *playing) story(k dominosim.Key, turns []turn, journal []window.Line) st
 		events = append(events, event{u.at, u.String()})
 	}
 	for _, r := range p.sim.Ledger().Requests() {
-		if slices.Contains(strings.Split(r.Path, "/"), k.ID) {
+		if slices.Contains(strings.Split(r.Path, "/"), k.ID) || r.Object == k.ID {
 			events = append(events, event{r.Arrived, fmt.Sprintf("%s %s: %d %s %s until %s", r.Method, r.Route, r.Status, r.Fault, r.Err, clock(r.Ended))})
 		}
 	}
