@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -51,7 +52,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	root := command(ctx, environ, stdout, stderr, &code)
 	root.SetArgs(args)
 	if err := root.ExecuteContext(ctx); err != nil {
-		fmt.Fprintf(stderr, "dmm: %v\n", err)
+		fmt.Fprintf(stderr, "dmm: %v\ndmm: Next: dmm help\n", err)
 		return exitUsage
 	}
 	return code
@@ -62,11 +63,8 @@ func command(ctx context.Context, environ []string, stdout, stderr io.Writer, co
 	root := &cobra.Command{
 		Use:   "dmm",
 		Short: "Puts a Domino deployment into maintenance and brings it back",
-		Long: `dmm records what runs in a Domino deployment (snapshot), stops it (shutdown), and after the
-upgrade starts again exactly what it stopped (restore).
-
-Every flag is an environment variable too: --store is DMM_STORE, --domino-hostname is
-DOMINO_HOSTNAME. DMM_MODE names the mode where no argument does.`,
+		Long: `dmm records what runs in a Domino deployment, stops it for a maintenance, and
+afterwards starts again exactly what it stopped.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.ArbitraryArgs,
@@ -99,18 +97,65 @@ DOMINO_HOSTNAME. DMM_MODE names the mode where no argument does.`,
 	// The help of each mode names the settings once, in the reference, not forty flags each time.
 	root.SetHelpTemplate(`{{with (or .Long .Short)}}{{. | trimTrailingWhitespaces}}
 
-{{end}}Usage:
-  {{if .HasAvailableSubCommands}}dmm MODE [flags]{{else}}{{.UseLine}} [flags]{{end}}
-{{if .HasAvailableSubCommands}}
-Modes:{{range .Commands}}{{if .IsAvailableCommand}}
-  {{rpad .Name 11}}{{.Short}}{{end}}{{end}}
+{{end}}Usage: {{if .HasAvailableSubCommands}}dmm MODE [flags]
 
-Settings are in docs/reference.md, and "dmm flags" lists the flags.
+` + modeList() + `
+"dmm help MODE" says more, and "dmm flags" lists the flags. Each flag is an
+environment variable too: --store is DMM_STORE, and DMM_MODE names the mode.
+docs/reference.md has all settings and exit codes.
+{{else}}{{.UseLine}} [flags]
 {{end}}`)
 	root.AddCommand(&cobra.Command{Use: "flags", Short: "list all flags", Hidden: true, Run: func(cmd *cobra.Command, _ []string) {
 		fmt.Fprint(stdout, cmd.InheritedFlags().FlagUsages())
 	}})
 	return root
+}
+
+// The modes as help shows them: those of a maintenance in their order, the others by what they are for.
+var (
+	maintenance = []string{"audit", "snapshot", "shutdown", "status", "restore", "report", "close"}
+	otherModes  = []modeGroup{
+		{"Records", []string{"list", "show", "verify", "prune", "import", "export"}},
+		{"Checks", []string{"check", "check-store"}},
+		{"To try out", []string{"demo", "simulate", "rehearse"}},
+	}
+)
+
+type modeGroup struct {
+	heading string
+	modes   []string
+}
+
+// modeList fits a screen together with what stands around it. A mode that is in no group comes last.
+func modeList() string {
+	short := map[string]string{}
+	rest := modeGroup{heading: "Others"}
+	for _, m := range modes.All() {
+		short[m.Name] = m.Short
+		if !slices.Contains(maintenance, m.Name) && !slices.ContainsFunc(otherModes, func(g modeGroup) bool { return slices.Contains(g.modes, m.Name) }) {
+			rest.modes = append(rest.modes, m.Name)
+		}
+	}
+	var b strings.Builder
+	b.WriteString("A maintenance, in this order:\n")
+	for _, name := range maintenance {
+		if short[name] != "" {
+			fmt.Fprintf(&b, "  %-10s %s\n", name, short[name])
+		}
+	}
+	b.WriteString("\n")
+	for _, g := range append(slices.Clone(otherModes), rest) {
+		var names []string
+		for _, name := range g.modes {
+			if short[name] != "" {
+				names = append(names, name)
+			}
+		}
+		if len(names) > 0 {
+			fmt.Fprintf(&b, "%-12s %s\n", g.heading+":", strings.Join(names, ", "))
+		}
+	}
+	return b.String()
 }
 
 // argument takes a mode's one argument for the flag that it stands for.
@@ -172,10 +217,18 @@ func runMode(ctx context.Context, name string, environ []string, cmd *cobra.Comm
 		for _, w := range warnings { // a mistyped name is the likeliest reason for a setting that is missing
 			fmt.Fprintf(stderr, "dmm: %s\n", w)
 		}
+		next := "dmm help"
+		if mode != nil {
+			next = "mend that, then dmm " + name + "; docs/reference.md has every setting"
+		}
+		fmt.Fprintf(stderr, "dmm: Next: %s\n", next)
 		terminationMessage(err.Error())
 		return exitUsage
 	}
 	env := &modes.Env{Config: cfg, Out: stdout, Version: version, ExitCode: exitCode}
+	if cfg.Output == "json" {
+		env.Out = stderr // standard output is for the one object
+	}
 	f, onTerminal := terminal(stderr)
 	if onTerminal && cfg.LogFormat != "json" && lookup(environ, "TERM") != "dumb" {
 		env.Bars = modes.NewBars(f, func() int { width, _, _ := term.GetSize(int(f.Fd())); return width })

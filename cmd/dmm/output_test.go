@@ -151,7 +151,7 @@ func TestHelp(t *testing.T) {
 		args []string
 		want []string
 	}{
-		{[]string{"help"}, []string{"dmm MODE [flags]", "snapshot   record what runs", "shutdown ", "restore ", "status ", "close ", "simulate ", "demo ", "version ", "DMM_MODE"}},
+		{[]string{"help"}, []string{"dmm MODE [flags]", "snapshot   record what runs", "shutdown ", "restore ", "status ", "close ", "simulate", "demo", "version", "DMM_MODE"}},
 		{[]string{"--help"}, []string{"dmm MODE [flags]"}},
 		{[]string{"snapshot", "--help"}, []string{"dmm snapshot [flags]", "Records every execution in Domino", "marked incomplete"}},
 		{[]string{"help", "restore"}, []string{"dmm restore [flags]"}},

@@ -1,6 +1,7 @@
 package dominosim
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -99,12 +100,21 @@ func (s *Sim) userFor(name string) *user {
 	return u
 }
 
+// projectFor is the project of a thing, by its id, or by its name where the record has no id.
 func (s *Sim) projectFor(t Thing) *project {
 	if p := s.projectOf(t.ProjectID); p != nil {
 		return p
 	}
+	owner := s.userFor(t.ProjectOwner)
+	if t.ProjectID == "" {
+		for _, p := range s.projects {
+			if p.name == t.ProjectName && p.owner == owner {
+				return p
+			}
+		}
+	}
 	p := s.makeProject(t.ProjectName, len(s.projects))
-	p.id, p.owner = t.ProjectID, s.userFor(t.ProjectOwner)
+	p.id, p.owner = cmp.Or(t.ProjectID, p.id), owner
 	return p
 }
 

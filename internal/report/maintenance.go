@@ -502,7 +502,7 @@ func executions(n int) string {
 func Spoken(d time.Duration) string {
 	d = max(d, 0)
 	switch {
-	case d < 10*time.Second:
+	case d < 10*time.Second && d%time.Second != 0:
 		return fmt.Sprintf("%.1f s", d.Seconds())
 	case d < 100*time.Second:
 		return fmt.Sprintf("%.0f s", d.Seconds())

@@ -306,8 +306,8 @@ func TestTheSummary(t *testing.T) {
 
 func TestSpoken(t *testing.T) {
 	for d, want := range map[time.Duration]string{
-		0: "0.0 s", 5400 * time.Millisecond: "5.4 s", 41 * time.Second: "41 s", 99 * time.Second: "99 s", 12 * time.Minute: "12 min",
-		time.Hour: "1 h 00 min", 2*time.Hour + 41*time.Minute: "2 h 41 min", 50 * time.Hour: "2 d 2 h", -time.Second: "0.0 s",
+		0: "0 s", 3 * time.Second: "3 s", 5400 * time.Millisecond: "5.4 s", 41 * time.Second: "41 s", 99 * time.Second: "99 s", 12 * time.Minute: "12 min",
+		time.Hour: "1 h 00 min", 2*time.Hour + 41*time.Minute: "2 h 41 min", 50 * time.Hour: "2 d 2 h", -time.Second: "0 s",
 	} {
 		if got := report.Spoken(d); got != want {
 			t.Errorf("Spoken(%s) = %q, want %q", d, got, want)
