@@ -18,7 +18,7 @@ FLAGS ?=
 BUILDFLAGS := -tags disable_grpc_modules -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(version)'
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-servers test-browser pictures matrix breakage soak lint bench demo generate image clean
+.PHONY: help build test test-servers test-browser pictures matrix breakage soak lint bench demo generate image e2e clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -82,6 +82,17 @@ image: ## bin/dmm.tar, the container image as an OCI archive for amd64 and arm64
 	done
 	$(GO) run ./scripts/image -version $(version) -ref $(image) -o bin/dmm.tar \
 		linux/amd64=bin/linux-amd64/dmm linux/arm64=bin/linux-arm64/dmm
+
+e2e: ## whole maintenances on the cluster that KUBECONFIG names; E2E_LOAD_IMAGE is the command that brings an image in
+	@: $${KUBECONFIG:?must name a cluster to test on} $${E2E_LOAD_IMAGE:?must be a command that takes an OCI archive, such as kind load image-archive}
+	@arch=$$($(GO) env GOARCH); \
+	CGO_ENABLED=0 GOOS=linux $(GO) build $(BUILDFLAGS) -o bin/linux-$$arch/dmm ./cmd/dmm || exit 1; \
+	for tag in e2e newer; do \
+		$(GO) run ./scripts/image -version $(version)-$$tag -ref example.test/dmm:$$tag -o bin/$$tag.tar linux/$$arch=bin/linux-$$arch/dmm && \
+		$$E2E_LOAD_IMAGE bin/$$tag.tar || exit 1; \
+	done
+	E2E_IMAGE=example.test/dmm:e2e E2E_NEWER_IMAGE=example.test/dmm:newer \
+		$(GO) test -count=1 -timeout 20m -parallel 4 $(FLAGS) ./test/e2e
 
 clean: ## what the targets above have made here
 	rm -rf bin
