@@ -40,6 +40,7 @@ const (
 	codeVersion     = "version"
 	codeTLS         = "tls-not-verified"
 	codeStore       = "store"
+	codeClock       = "clock"
 	codeOpen        = "window-open"
 	codeJournal     = "journal-damaged"
 	codeSnapshot    = "snapshot-damaged"
@@ -73,7 +74,7 @@ func Audit(ctx context.Context, e *Env) (*report.Result, error) {
 		return nil, err
 	}
 	a.settings()
-	usable := a.tryStore(ctx)
+	usable := a.checkStore(ctx)
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
 	}
@@ -413,15 +414,19 @@ func (a *audit) settings() {
 	}
 }
 
-// tryStore proves that the store can hold the lock of a window, and reports whether it can be written to at all.
-func (a *audit) tryStore(ctx context.Context) bool {
-	err := window.Probe(ctx, a.store(), a.id)
+// checkStore proves that the store can hold the lock of a window, and reports whether it can be written to at all.
+func (a *audit) checkStore(ctx context.Context) bool {
+	check, err := a.tryStore(ctx, a.store(), a.id)
+	if a.res.Store = check; check.Skew.Abs() > tolerableSkew {
+		a.found(execution.Warning, codeClock, nil, "mend the clock that is wrong: a snapshot from the future is refused",
+			"the clocks of the storage and of this machine are %v apart", check.Skew.Abs().Round(time.Second))
+	}
 	if err == nil {
 		return true
 	}
 	remedy := "mend that: no window can be opened without it"
 	if errors.Is(err, store.ErrDenied) {
-		remedy = "give the store's credentials the rights to create, read, list and delete below the prefix"
+		remedy = "give the store's credentials the rights to create, read, list and delete below the prefix; docs/storage.md has them for each provider"
 	}
 	a.found(execution.Error, codeStore, nil, remedy, "%v", err)
 	return errors.Is(err, window.ErrUnsafe)

@@ -51,6 +51,7 @@ func All() []Mode {
 		{"list", "list the snapshots and windows in the store", listLong, config.Needs{Store: true}, ending(List)},
 		{"show", "show what a snapshot holds", showLong, config.Needs{Store: true, Argument: "DMM_SNAPSHOT"}, ending(Show)},
 		{"verify", "check that snapshots and journals can be relied on", verifyLong, config.Needs{Store: true, Argument: "DMM_SNAPSHOT"}, ending(Verify)},
+		{"check-store", "try all that a maintenance does to its store", checkStoreLong, config.Needs{Store: true}, ending(CheckStore)},
 		{"prune", "delete old snapshots and windows", pruneLong, config.Needs{Store: true}, ending(Prune)},
 		{"import", "make a snapshot of the Python tool's file", importLong, config.Needs{Store: true, Argument: "DMM_FILE"}, ending(Import)},
 		{"export", "write a snapshot in the Python tool's format", exportLong, config.Needs{Store: true, Argument: "DMM_SNAPSHOT"}, ending(Export)},
@@ -88,6 +89,7 @@ type Env struct {
 	Pods func(context.Context) ([]execution.Pod, error)
 
 	traces traces
+	place  string // URL of the store that was opened
 }
 
 // NewBars draws progress on a terminal, which everything else must be written to through them.

@@ -27,6 +27,7 @@ const (
 
 // open opens the store that the settings name.
 func (e *Env) open(ctx context.Context) (store.Store, error) {
+	e.place = e.Config.Store
 	if e.Store != nil {
 		return e.Store, nil
 	}
@@ -41,6 +42,7 @@ func (e *Env) open(ctx context.Context) (store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	e.place = c.Store
 	roots, err := c.RootCAs()
 	if err != nil {
 		return nil, err

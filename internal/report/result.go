@@ -38,6 +38,7 @@ type Result struct {
 	Audit      *Audit      `json:"audit,omitempty"`
 	Rehearsal  *Estimate   `json:"rehearsal,omitempty"`
 	Checks     []Check     `json:"checks,omitempty"` // check
+	Store      *Store      `json:"store,omitempty"`  // check-store, audit
 	Notes      []string    `json:"notes,omitempty"`
 	// Findings are what keeps executions from coming back as they were, or changes how they do.
 	Findings  []execution.Finding `json:"findings,omitempty"`

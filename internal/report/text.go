@@ -41,6 +41,7 @@ func (r *Result) WriteText(w io.Writer) error {
 	r.checks(&b)
 	r.findings(&b)
 	r.audit(&b)
+	r.store(&b)
 	if len(r.Notes) > 0 {
 		b.WriteString("\nTo know:\n")
 		for _, n := range r.Notes {

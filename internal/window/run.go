@@ -86,9 +86,12 @@ func OpenNext(ctx context.Context, s store.Store, last *Window, p Pinned, who Ho
 	return r, nil
 }
 
-// Probe creates one key twice, and is ErrUnsafe if the store lets it. Its key is a format others rely on.
+// ProbeKey is the object on which a run tries its store. Others rely on the format.
+func ProbeKey(run string) string { return "probes/" + run }
+
+// Probe creates one key twice, and is ErrUnsafe if the store lets it.
 func Probe(ctx context.Context, s store.Store, run string) error {
-	key := "probes/" + run
+	key := ProbeKey(run)
 	if err := s.Put(ctx, key, []byte("first\n"), store.PutOptions{IfAbsent: true}); err != nil {
 		return fmt.Errorf("probe the store: %w", err)
 	}

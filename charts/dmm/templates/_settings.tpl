@@ -65,6 +65,7 @@ pushgateway: DMM_PUSHGATEWAY
 - list
 - show
 - verify
+- check-store
 - prune
 - import
 - export

@@ -115,6 +115,8 @@ func (c *bucket) connect(p remote.Patience) (err error) {
 		if c.who, err = sharedAccess(sas); err == nil {
 			c.client, err = container.NewClientWithNoCredential(at+"?"+sas, options)
 		}
+	case strings.HasPrefix(at, "http://"):
+		return errors.New("a token is sent over TLS only: give DMM_AZURE_ENDPOINT an https URL, or an account's key")
 	default:
 		chain, chainErr := azidentity.NewDefaultAzureCredential(&azidentity.DefaultAzureCredentialOptions{
 			ClientOptions: azcore.ClientOptions{Transport: &http.Client{Transport: remote.Transport(c.RootCAs)}},

@@ -59,6 +59,7 @@ func TestOpen(t *testing.T) {
 		{"no account", Options{Container: "c", Key: someKey}, "X=", "", "", "DMM_AZURE_ACCOUNT"},
 		{"no account with a URL", Options{Container: "c", Key: someKey, Endpoint: "https://x"}, "X=", "", "", "DMM_AZURE_ACCOUNT"},
 		{"key is no base64", Options{Container: "c", Account: "acct", Key: "hidden!"}, "X=", "", "", "not base64"},
+		{"token without TLS", Options{Container: "c", Endpoint: "http://blob.example.com/acct"}, "X=", "", "", "over TLS only"},
 		{"password", Options{Container: "c", Account: "acct", Key: someKey, Endpoint: "https://u:hidden@x"}, "X=", "", "", "endpoint"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -101,6 +101,24 @@ func (d *dir) checkRoot() error {
 	return nil
 }
 
+// Who tells as whom files are opened.
+func (d *dir) Who(context.Context) (string, error) {
+	groups, err := os.Getgroups()
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("user id %d, group ids %v", os.Geteuid(), append([]int{os.Getegid()}, groups...)), nil
+}
+
+// Right names the permission on the folder and what is in it.
+func (d *dir) Right(op string) string {
+	switch op {
+	case "put", "create", "delete":
+		return "to write in " + d.root
+	}
+	return "to read in " + d.root
+}
+
 // begin is the first step of every method that names one key: all refuse a bad key and an ended context
 // alike.
 func (d *dir) begin(ctx context.Context, key string) (path string, err error) {

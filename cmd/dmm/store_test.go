@@ -1,0 +1,140 @@
+package main
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/domino-maintenance-mode/dmm/internal/modes"
+)
+
+// keyOfAccount is what Domino's resource has for the storage account of these tests.
+var keyOfAccount = base64.StdEncoding.EncodeToString([]byte("the key of a storage account"))
+
+// withoutCloud keeps the credentials of whoever runs the tests out of them.
+func withoutCloud(t *testing.T) {
+	t.Helper()
+	for _, pair := range os.Environ() {
+		if name, _, _ := strings.Cut(pair, "="); strings.HasPrefix(name, "AZURE_") || strings.HasPrefix(name, "GOOGLE_") {
+			t.Setenv(name, "")
+		}
+	}
+	t.Setenv("HOME", t.TempDir())
+}
+
+// dominoFile is what DMM_STORE=domino reads, with this below blob_storage.backups.
+func dominoFile(t *testing.T, backups string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "domino.yml")
+	if err := os.WriteFile(path, []byte("kind: Domino\nspec: {config: {blob_storage: {backups: "+backups+"}}}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return "DMM_DOMINO_FILE=" + path
+}
+
+// TestStoreOfDomino reads where the deployment keeps its backups, and asks a server there that lets nobody in.
+func TestStoreOfDomino(t *testing.T) {
+	withoutCloud(t)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Ms-Error-Code", "AuthorizationPermissionMismatch")
+		w.WriteHeader(http.StatusForbidden)
+	}))
+	t.Cleanup(server.Close)
+	for _, test := range []struct {
+		name, backups string
+		env           []string
+		code          int
+		want          []string
+	}{
+		{"s3", "{type: s3, s3: {bucket: prod-backups, region: eu-west-1}}", []string{"DMM_S3_ENDPOINT=" + server.URL}, exitFailed,
+			[]string{"s3://prod-backups/domino-maintenance-mode", "access key test", "FAILED  create", "s3:PutObject", "-       create again", "FAILED  list", "s3:ListBucket", "rights are missing"}},
+		{"azure", "{type: azure, azure: {account_name: acct, container: backups, account_key: '" + keyOfAccount + "'}}", []string{"DMM_AZURE_ENDPOINT=" + server.URL + "/acct"}, exitFailed,
+			[]string{"azblob://backups/domino-maintenance-mode", "the key of account acct", "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/write", "AuthorizationPermissionMismatch"}},
+		{"azure with another account", "{type: azure, azure: {account_name: acct, container: backups, account_key: '" + keyOfAccount + "'}}",
+			[]string{"DMM_AZURE_ACCOUNT=other", "DMM_AZURE_ENDPOINT=https://127.0.0.1:1/other"}, exitFailed, []string{"azblob://backups/domino-maintenance-mode", "could not tell: find Azure credentials"}},
+		{"gcs", "{type: gcs, gcs: {bucket: prod-backups}}", []string{"DMM_GCS_ENDPOINT=" + server.URL}, exitFailed, []string{"open GCS store: find Google credentials"}},
+		{"shared that is not mounted", "{type: shared}", nil, exitUsage, []string{"not mounted here", "mount Domino's shared volume so that its backups are in /opt/shared/backups"}},
+		{"shared and azure", "{type: shared, azure: {account_name: acct, container: backups}}", nil, exitUsage, []string{"has the type shared and also names azure.container", "set DMM_STORE to the storage itself"}},
+		{"none", "{}", nil, exitUsage, []string{"spec.config.blob_storage.backups.type is not set"}},
+		{"a bucket that is none", "{type: s3, s3: {bucket: 'a b'}}", nil, exitUsage, []string{"what the Domino resource names can be no store"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Setenv("AZURE_TOKEN_CREDENTIALS", "EnvironmentCredential") // do not look for a metadata server
+			t.Setenv("GCE_METADATA_HOST", "")
+			o := dmm(t, append([]string{"DMM_STORE=domino", dominoFile(t, test.backups)}, test.env...), "check-store")
+			o.want(t, test.code, test.want...)
+			if strings.Contains(o.stdout+o.stderr, keyOfAccount) {
+				t.Errorf("it shows the account's key:\n%s%s", o.stdout, o.stderr)
+			}
+		})
+	}
+	dmm(t, []string{"DMM_STORE=domino"}, "check-store").want(t, exitUsage, "no cluster is looked at", "DMM_DOMINO_FILE")
+}
+
+func TestCheckStore(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, quick())
+	o := s.dmm("check-store")
+	o.want(t, exitDone, "file://"+s.folder, "user id ", "ok  create again", "ok  read what is absent", "to write in "+s.folder, "The store does all that a maintenance needs.")
+	if keys := s.objects(); len(keys) > 0 {
+		t.Errorf("it leaves %q behind", keys)
+	}
+	var res modes.Result
+	if err := json.Unmarshal([]byte(s.dmm("check-store", "--output", "json").stdout), &res); err != nil {
+		t.Fatal(err)
+	}
+	if res.Store == nil || len(res.Store.Rights) != 7 || res.Store.Skew != 0 {
+		t.Fatalf("store = %+v, want seven things tried", res.Store)
+	}
+	for _, r := range res.Store.Rights {
+		if !r.OK || r.Took <= 0 || r.Right == "" {
+			t.Errorf("%+v, want it to work, with a time and a permission", r)
+		}
+	}
+	if n := len(s.sim.Ledger().Requests()); n > 0 {
+		t.Errorf("Domino was called %d times", n)
+	}
+}
+
+// TestRealStores takes a snapshot into each real server there is and reads it again.
+func TestRealStores(t *testing.T) {
+	run := "/dmm-test/" + rand.Text()
+	for _, test := range []struct {
+		name, endpoint, bucket string
+		env                    func(endpoint, bucket string) []string
+		as                     string
+	}{
+		{"s3", "DMM_TEST_S3_ENDPOINT", "DMM_TEST_S3_BUCKET", func(endpoint, bucket string) []string {
+			return []string{"DMM_STORE=s3://" + bucket + run, "DMM_S3_ENDPOINT=" + endpoint}
+		}, "access key "},
+		{"azure", "DMM_TEST_AZURE_ENDPOINT", "DMM_TEST_AZURE_CONTAINER", func(endpoint, container string) []string {
+			return []string{"DMM_STORE=azblob://" + container + run, "DMM_AZURE_ENDPOINT=" + endpoint}
+		}, "the key of account "},
+		{"domino", "DMM_TEST_S3_ENDPOINT", "DMM_TEST_S3_BUCKET", func(endpoint, bucket string) []string {
+			return []string{"DMM_STORE=domino", dominoFile(t, "{type: s3, s3: {bucket: "+bucket+"}}"), "DMM_S3_ENDPOINT=" + endpoint}
+		}, "access key "},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			endpoint, bucket := os.Getenv(test.endpoint), os.Getenv(test.bucket)
+			if endpoint == "" || bucket == "" {
+				t.Skipf("needs a server: run make test-servers, or set %s and %s", test.endpoint, test.bucket)
+			}
+			if test.name != "azure" { // TestMain has put others there
+				t.Setenv("AWS_ACCESS_KEY_ID", os.Getenv("DMM_TEST_S3_KEY"))
+				t.Setenv("AWS_SECRET_ACCESS_KEY", os.Getenv("DMM_TEST_S3_SECRET"))
+			}
+			s := newSite(t, quick())
+			env := s.with(append(test.env(endpoint, bucket), "DMM_LEASE=60s", "DMM_SETTLE=80s")...)
+			dmm(t, env, "check-store").want(t, exitDone, test.as, "ok  delete", "The store does all that a maintenance needs.")
+			dmm(t, env, "snapshot").want(t, exitDone)
+			dmm(t, env, "verify").want(t, exitDone, "can be read to the end")
+			dmm(t, env, "prune", "--keep", "1", "--keep-within", "0").want(t, exitDone)
+		})
+	}
+}
