@@ -29,12 +29,20 @@ func (r *run) overview(s *Sim, t time.Time) obj {
 			"computeNodeId": "ip-10-0-0-1", "status": "Running",
 		})
 	}
+	tier := s.tierOf(r.HardwareTier).overview()
+	clusters := []obj{}
+	if r.cluster { // nested, and no executions (api.md §13)
+		pod := obj{"deployableObjectType": "Pod", "deployableObjectId": "ray-" + r.Execution + "-ray-worker-0", "status": "Running", "role": "worker", "isMaster": false}
+		clusters = append(clusters, obj{
+			"clusterName": "ray-" + r.Execution, "clusterType": "Ray", "workerHardwareTier": tier, "webUiPath": "", "podOverviews": []obj{pod},
+		})
+	}
 	return obj{
 		"id": id, "computeGridType": "Kubernetes", "projectId": r.project.id,
 		"projectIdentifier": obj{"ownerUsername": r.project.owner.name, "projectName": r.project.name},
-		"startingUserId":    r.by.id, "startingUsername": r.by.name, "hardwareTier": s.tierOf(r.HardwareTier).overview(),
+		"startingUserId":    r.by.id, "startingUsername": r.by.name, "hardwareTier": tier,
 		"status": status, "executionUnits": units, "created": iso(r.started), "title": r.title, "workloadType": r.workload(),
-		"computeClusterOverviews": []obj{}, "onDemandSparkExecutionUnits": []obj{},
+		"computeClusterOverviews": clusters, "onDemandSparkExecutionUnits": []obj{},
 	}
 }
 

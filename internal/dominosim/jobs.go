@@ -14,7 +14,6 @@ type job struct {
 	number      int    // counted in its project
 	scheduled   bool   // a schedule started it
 	flow        string // the flow that it is a task of; empty: none
-	cluster     bool   // it has a compute cluster of its own, which is no execution
 	// root is the job that this one re-runs, by way of others perhaps, or itself. The ledger knows jobs by their root, so
 	// that it tells what is run again.
 	root *job
@@ -39,10 +38,10 @@ func (s *Sim) addJob(j *job) {
 
 // rerun is a new job with what the other ran with (api.md §11, op restartJob).
 func (s *Sim) rerun(of *job, at time.Time, by *user, commit, failure string) *job {
-	j := &job{id: s.newID(), number: len(of.project.jobs) + 1, command: of.command, cluster: of.cluster, root: of.root}
+	j := &job{id: s.newID(), number: len(of.project.jobs) + 1, command: of.command, root: of.root}
 	r := of.Run
 	r.Execution, r.Commit = j.id, commit
-	j.run = &run{project: of.project, by: by, title: "[Rerun] " + of.title, Run: r}
+	j.run = &run{project: of.project, by: by, title: "[Rerun] " + of.title, cluster: of.cluster, Run: r}
 	s.addJob(j)
 	s.launch(j.run, at, failure, func(_, ready time.Time) { s.endBySelf(j, ready) })
 	return j

@@ -16,6 +16,7 @@ type run struct {
 	seat    *seat
 	seeded  bool // it ran before the simulation began
 	stuck   bool // accepted a stop that will not end
+	cluster bool // it has a compute cluster of its own, which is no execution
 }
 
 var (

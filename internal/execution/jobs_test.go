@@ -17,7 +17,7 @@ import (
 
 // busy is a deployment with jobs that run for ever and builds, and without awkward rows.
 func busy(profile string) dominosim.Config {
-	return dominosim.Config{Profile: profile, Plain: true, Projects: 3, Apps: 2, Workspaces: 2, Jobs: 7, FlowJobs: 1, Builds: 2}
+	return dominosim.Config{Profile: profile, Plain: true, Projects: 3, Apps: 2, Workspaces: 2, Jobs: 7, FlowJobs: 1, Builds: 2, Classics: 1}
 }
 
 func TestJobsAndBuildsThatRunAreListed(t *testing.T) {
@@ -81,6 +81,15 @@ func TestAComputeClusterIsPartOfItsJob(t *testing.T) {
 	missing, without := execution.Unaccounted(l.Executions, seen)
 	if len(missing) > 0 || len(without) > 0 {
 		t.Errorf("unaccounted = %+v and %v, want none", missing, without)
+	}
+	clusters := 0
+	list, _, err := s.client.Executions(t.Context())
+	must(t, err)
+	for _, x := range list {
+		clusters += len(slices.DeleteFunc(x.Pods, func(p string) bool { return !strings.HasPrefix(p, "ray-") }))
+	}
+	if clusters == 0 {
+		t.Error("no job has a cluster")
 	}
 	if jobs := len(ids(l, func(e execution.Execution) bool { return e.Kind == execution.Job })); jobs != 8 {
 		t.Errorf("%d jobs, want 8", jobs)

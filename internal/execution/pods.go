@@ -146,7 +146,7 @@ func (d *Drivers) Account(inventory []Execution, seen []Sighting, asked bool, po
 			continue
 		}
 		shown[tag] = true // once for all pods of an execution
-		if !asked && kind != string(App) && kind != string(Workspace) && kind != string(ModelAPI) && kind != string(Build) {
+		if _, known := workloadKind(kind); !asked && !known && kind != string(ModelAPI) && kind != string(Build) {
 			without[kind]++
 			continue
 		}
