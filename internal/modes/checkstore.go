@@ -120,15 +120,21 @@ func (e *Env) tryStore(ctx context.Context, s store.Store, id string) (*report.S
 		if info, err := s.Stat(ctx, key); err == nil && overwritten {
 			check.Skew = skew(info.Modified, before, after)
 		}
-		if try("delete", "delete", func() error { return s.Delete(ctx, key) }) {
-			try("read what is absent", "get", func() error {
-				if _, err := s.Stat(ctx, key); !errors.Is(err, store.ErrNotFound) {
-					return cmp.Or(err, errors.New("the object is still there"))
-				}
-				return nil
-			})
-		} else {
+		if !try("delete", "delete", func() error { return s.Delete(ctx, key) }) {
 			skip("read what is absent")
+		} else if denied := error(nil); try("read what is absent", "get", func() error {
+			_, err := s.Stat(ctx, key)
+			switch {
+			case err == nil:
+				return errors.New("the object is still there")
+			case errors.Is(err, store.ErrDenied):
+				denied = err
+			case !errors.Is(err, store.ErrNotFound):
+				return err
+			}
+			return nil
+		}) && errors.Is(denied, store.ErrDenied) {
+			check.Rights[len(check.Rights)-1].Reason = "an absent object looks like a forbidden one here, as on S3 where the right to list is limited to a prefix; a maintenance does without, and finds out by listing"
 		}
 	} else {
 		skip("create again", "overwrite", "read")

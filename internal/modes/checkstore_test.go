@@ -17,11 +17,15 @@ type ill struct {
 	ahead time.Duration
 	list  error
 	del   error
+	hides bool // what is absent, as S3 does where one may not list all
 	deaf  bool // its listings lack what was written
 }
 
 func (s ill) Stat(ctx context.Context, key string) (store.Info, error) {
 	i, err := s.Store.Stat(ctx, key)
+	if s.hides && errors.Is(err, store.ErrNotFound) {
+		err = store.ErrDenied
+	}
 	i.Modified = i.Modified.Add(s.ahead)
 	return i, err
 }
@@ -63,6 +67,7 @@ func TestCheckStoreFindsWhatIsWrong(t *testing.T) {
 		{"may not list", func(s store.Store) store.Store { return ill{Store: s, list: denied} }, "list", "", 1, "rights are missing"},
 		{"may not delete", func(s store.Store) store.Store { return ill{Store: s, del: denied} }, "delete", "read what is absent", 1, "rights are missing"},
 		{"lists what it likes", func(s store.Store) store.Store { return ill{Store: s, deaf: true} }, "list", "", 1, "does not show the object"},
+		{"hides what is absent", func(s store.Store) store.Store { return ill{Store: s, hides: true} }, "", "", 0, "does all that"},
 		{"clock ahead", func(s store.Store) store.Store { return ill{Store: s, ahead: 10 * time.Minute} }, "", "", 0, "10m0s apart"},
 		{"clock behind", func(s store.Store) store.Store { return ill{Store: s, ahead: -10 * time.Minute} }, "", "", 0, "apart: mend"},
 	} {

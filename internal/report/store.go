@@ -55,8 +55,12 @@ func (r *Result) store(b *strings.Builder) {
 	}
 	_ = t.Flush() // a strings.Builder does not fail
 	for _, one := range s.Rights {
-		if one.Reason != "" && one.Took != 0 {
-			fmt.Fprintf(b, "\nTo %s failed: %s\n", one.Try, oneLine(one.Reason))
+		switch {
+		case one.Reason == "" || one.Took == 0:
+		case one.OK:
+			fmt.Fprintf(b, "\n%s: %s\n", one.Try, oneLine(one.Reason))
+		default:
+			fmt.Fprintf(b, "\n%s failed: %s\n", one.Try, oneLine(one.Reason))
 		}
 	}
 }
