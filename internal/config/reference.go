@@ -14,6 +14,7 @@ var groups = []struct{ key, title, text string }{
 	{"cluster", "The cluster", "dmm asks Kubernetes what pods there are and writes Events on its own Job. It does without where it may not, and says so."},
 	{"touch", "What to touch", "Lists are separated by commas. A shutdown with a filter is on record as such: restore undoes what was done, and a filter on restore can only narrow that. " +
 		"What an excluding setting names stays out, even if another one names it too."},
+	{"notify", "Telling users", "By notifications in Domino. What was told is on record in the window: a Job that runs again tells nothing twice, and restore withdraws it."},
 	{"pace", "Pace", "How fast, and how long to wait."},
 	{"journal", "The journal", "How runs keep out of each other's way, and how long doubt lasts. The defaults are right unless a test says otherwise."},
 	{"output", "Output", "Standard output carries the result and nothing else. Logs and progress go to standard error."},

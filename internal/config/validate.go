@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"net/url"
@@ -14,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"text/template"
 	"time"
 	"unicode"
 )
@@ -34,6 +36,7 @@ const largestFile = 4 << 20
 func (c *Config) Validate(needs Needs) error {
 	v := &validation{Config: c}
 	v.numbers()
+	v.texts()
 	v.words()
 	v.filters()
 	if needs.Domino {
@@ -70,6 +73,21 @@ func (v *validation) add(variable, hint, reason string, a ...any) {
 	v.faults = append(v.faults, fault(variable, hint, reason, a...))
 }
 
+// texts are what users are told: each must give a title.
+func (v *validation) texts() {
+	for _, t := range []struct{ variable, text string }{
+		{"DMM_NOTIFY_BEFORE", v.NotifyBefore}, {"DMM_NOTIFY_DURING", v.NotifyDuring}, {"DMM_NOTIFY_AFTER", v.NotifyAfter},
+	} {
+		parsed, err := template.New("text").Parse(t.text)
+		if err == nil {
+			err = parsed.Execute(io.Discard, struct{ At, Window string }{"20:00 UTC", "000001"})
+		}
+		if err != nil {
+			v.add(t.variable, "use no more than {{.At}} and {{.Window}}", "it is no Go template that can be filled in: %v", err)
+		}
+	}
+}
+
 func (v *validation) numbers() {
 	for _, n := range []struct {
 		variable string
@@ -99,6 +117,7 @@ func (v *validation) numbers() {
 		{"DMM_KEEP_WITHIN", v.KeepWithin, ""},
 		{"DMM_GRACE_PERIOD", v.GracePeriod, ""},
 		{"DMM_WAIT_READY", v.WaitReady, ""},
+		{"DMM_NOTIFY_LEAD", v.NotifyLead, ""},
 		{"DMM_LEASE", v.Lease, "any other run would take this one for dead at once"},
 		{"DMM_LOCK_WAIT", v.LockWait, ""},
 		{"DMM_SETTLE", v.Settle, ""},

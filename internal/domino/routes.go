@@ -85,6 +85,10 @@ var Routes = []Route{
 
 	{"GET", "/v4/admin/executions", false, "compare the inventory with Domino's own list", ""},
 
+	{"GET", "/v4/admin/notifications", false, "find notifications that dmm has sent", "expired=false&offset=0&limit=1"},
+	{"POST", "/v4/admin/notifications", false, "tell users", ""},
+	{"PUT", "/v4/admin/notifications/{notification}/expired", false, "withdraw what users were told", ""},
+
 	{"GET", "/v4/hardwareTier", true, "list hardware tiers", "show_archived=true"},
 	{"GET", "/v4/hardwareTier/{tier}", false, "read a hardware tier", ""},
 	{"GET", "/v4/dataplanes/dataplanes", false, "list data planes", ""},

@@ -39,31 +39,32 @@ type Sim struct {
 	shown    map[string]time.Time // per list, the moment it has shown last
 	log      log
 
-	users        []*user
-	admin        *user
-	keys         map[string]*user // further credentials
-	projects     []*project
-	environments []*environment
-	tiers        []*tier
-	volumes      []*volume
-	planes       []*plane // the local one first
-	settings     []setting
-	lost         map[string]bool // what has no pod though it runs
-	strays       []Pod
-	apps         objects[*app]
-	models       objects[*model]
-	versions     objects[*modelVersion]
-	workspaces   objects[*workspace]
-	schedules    objects[*schedule]
-	jobs         objects[*job]
-	classics     objects[*classic]
-	revisions    objects[*revision]
-	endpoints    objects[*genAIEndpoint]
-	serving      objects[*served]
-	sessions     map[string]*session
-	instances    map[string]*run // app instances by id
-	live         []*run          // runs that may not be over yet, for admin/executions
-	rows         map[string][]*workspace
+	users         []*user
+	admin         *user
+	keys          map[string]*user // further credentials
+	projects      []*project
+	environments  []*environment
+	tiers         []*tier
+	volumes       []*volume
+	planes        []*plane // the local one first
+	settings      []setting
+	notifications []*Notification
+	lost          map[string]bool // what has no pod though it runs
+	strays        []Pod
+	apps          objects[*app]
+	models        objects[*model]
+	versions      objects[*modelVersion]
+	workspaces    objects[*workspace]
+	schedules     objects[*schedule]
+	jobs          objects[*job]
+	classics      objects[*classic]
+	revisions     objects[*revision]
+	endpoints     objects[*genAIEndpoint]
+	serving       objects[*served]
+	sessions      map[string]*session
+	instances     map[string]*run // app instances by id
+	live          []*run          // runs that may not be over yet, for admin/executions
+	rows          map[string][]*workspace
 }
 
 // New makes a deployment. It panics if c is not valid (Config.Validate).

@@ -144,6 +144,9 @@ func (c *client) paths(rt *route) []string {
 		for _, e := range c.sim.sessions {
 			add("{executionId}", e.Execution)
 		}
+	case strings.Contains(rt.path, "/notifications/{id}"):
+		c.do("POST", "/v4/admin/notifications", obj{"title": "Maintenance", "priority": "Critical"})
+		add("{id}", c.sim.notifications[0].ID)
 	case strings.Contains(rt.path, "{hardwareTierId}"):
 		for _, t := range c.sim.tiers {
 			add("{hardwareTierId}", t.id)
@@ -180,6 +183,10 @@ func (c *client) bodyFor(rt *route) any {
 		return obj{"projectId": j.project.id, "jobId": j.id, "commitResults": true, "shouldUseOriginalInputCommit": true}
 	case rt.path == "/v4/environments/rebuildrevision":
 		return obj{"revisionId": c.sim.environments[3].revision}
+	case strings.HasSuffix(rt.path, "/expired"):
+		return obj{"expired": true}
+	case rt.path == "/v4/admin/notifications" && rt.writes:
+		return obj{"title": "Maintenance", "message": "m", "priority": "Default", "start": "2026-01-02T15:04:05.000Z"}
 	case strings.HasSuffix(rt.path, "/pvcs/names"):
 		return obj{"pvcNames": []string{"nfs-landing-pvc", "nfs-retired-pvc"}}
 	case rt.method == "PUT":

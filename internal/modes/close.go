@@ -59,6 +59,11 @@ func Close(ctx context.Context, e *Env) (*report.Result, error) {
 	if err := run.Close(ctx, e.Config.Reason, events...); err != nil {
 		return nil, e.finish(ctx, run, nil, err)
 	}
+	for _, n := range balance.Notices {
+		if !n.Withdrawn && n.Step != window.NoticeAfter {
+			res.Note(fmt.Sprintf("Domino still shows its users %q: withdraw it under Admin, Notifications", n.Title))
+		}
+	}
 	res.Starting(balance, last.Pinned.Filter)
 	res.Message = fmt.Sprintf("Window %s is closed; %s given up.", res.Window, plural(len(events), "execution"))
 	return res, nil

@@ -50,7 +50,8 @@ type world struct {
 
 	mu    sync.Mutex
 	n     int
-	what  string // the operation at which it happened
+	what  string   // the operation at which it happened
+	names []string // of the operations, by number, if not nil
 	dead  context.Context
 	death context.CancelFunc
 }
@@ -68,6 +69,9 @@ func (w *world) begin(what string) (n int, err error) {
 		return 0, errDead
 	}
 	w.n++
+	if w.names != nil {
+		w.names = append(w.names, what)
+	}
 	if w.n == w.at {
 		w.what = what
 		if w.moment == before {

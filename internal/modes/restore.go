@@ -86,6 +86,9 @@ func (e *Env) bringBack(ctx context.Context, at *scene, run *window.Run, snap *s
 		givenUp = giveUp(balance, (*window.Item).StartFailed, "restore --give-up")
 	}
 	if err == nil && len(balance.ToStart()) == len(givenUp) {
+		err = e.notices(at, run, balance).restored(ctx)
+	}
+	if err == nil && len(balance.ToStart()) == len(givenUp) {
 		if err = run.Close(ctx, "", givenUp...); err == nil {
 			concludeRestore(at.res, balance, run.Pinned().Filter)
 			return at.res, nil

@@ -208,6 +208,9 @@ func (e *Env) bringDown(ctx context.Context, at *scene, run *window.Run, snap *s
 			e.Log.Warn("in a state that dmm does not know, will not be touched", "execution", x.String(), "domino", x.DominoState)
 		}
 	}
+	if err := e.notices(at, run, balance).shutdown(ctx); err != nil {
+		return err
+	}
 	began := time.Now() // of the last thing that was sent
 	for scan := 0; ; scan++ {
 		found := scanFor(ctx, drivers, balance, filter, handling)

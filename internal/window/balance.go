@@ -1,6 +1,7 @@
 package window
 
 import (
+	"slices"
 	"time"
 
 	"github.com/domino-maintenance-mode/dmm/internal/execution"
@@ -89,6 +90,7 @@ func (it *Item) Attempt(g Goal) *Attempt {
 type Balance struct {
 	Phase     Phase
 	LastQuiet time.Time // when a scan last found nothing that runs and should not
+	Notices   []Notice  // what users were told, the latest of each step
 	GivenUp   string    // why the window was closed before all was back
 
 	order []execution.Key
@@ -122,6 +124,8 @@ func (b *Balance) Apply(lines ...Line) {
 	for _, l := range lines {
 		switch l.Event {
 		case Heartbeat:
+		case Told:
+			b.Notices = append(slices.DeleteFunc(b.Notices, func(n Notice) bool { return n.Step == l.Notice.Step }), *l.Notice)
 		case Open:
 			for _, it := range b.items {
 				it.Claimed = l.Window.FromSnapshot && it.State.Up()

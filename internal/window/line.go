@@ -16,6 +16,7 @@ const (
 	Open      Event = "open"      // first line of entry 1: pins what the window keeps to
 	Begin     Event = "begin"     // a run starts to work
 	Heartbeat Event = "heartbeat" // a run has nothing else to say and lives
+	Told      Event = "told"      // users are about to be told something, or were, or it was withdrawn
 	Quiet     Event = "quiet"     // a scan found nothing that runs and should not
 	End       Event = "end"       // a run stops of itself
 	Closed    Event = "closed"    // last line of a window
@@ -31,7 +32,7 @@ const (
 	NotOurs    Event = "not-ours"   // its owner stopped it, or it ended by itself: not dmm
 )
 
-var events = []Event{Open, Begin, Heartbeat, Quiet, End, Closed, Supplement, Intent, Done, Failed, Left, NotOurs}
+var events = []Event{Open, Begin, Heartbeat, Told, Quiet, End, Closed, Supplement, Intent, Done, Failed, Left, NotOurs}
 
 // Goal is where a step drives executions.
 type Goal string
@@ -59,6 +60,24 @@ type Line struct {
 	Window    *Pinned              `json:"window,omitempty"`    // open
 	Holder    *Holder              `json:"holder,omitempty"`    // begin
 	Code      *int                 `json:"code,omitempty"`      // end: the run's exit code
+	Notice    *Notice              `json:"notice,omitempty"`    // told
+}
+
+// Steps at which users are told, as Notice.Step has them.
+const (
+	NoticeBefore = "before"
+	NoticeDuring = "during"
+	NoticeAfter  = "after"
+)
+
+// Notice is one notification of Domino's. It is on record before it is sent, so that it is not sent twice; its title and
+// start tell it from all others, also where Domino's answer, and with it the id, was lost.
+type Notice struct {
+	Step      string    `json:"step"`
+	ID        string    `json:"id,omitempty"` // of the notification; empty: not known, or not sent yet
+	Title     string    `json:"title"`
+	Start     time.Time `json:"start"` // to the millisecond, as Domino keeps it
+	Withdrawn bool      `json:"withdrawn,omitempty"`
 }
 
 // check refuses lines that lack what their event needs.
@@ -74,6 +93,10 @@ func (l Line) check() error {
 	case Supplement:
 		if l.Execution == nil || l.Execution.ID == "" {
 			return errors.New("supplement holds no execution")
+		}
+	case Told:
+		if l.Notice == nil || l.Notice.Step == "" {
+			return errors.New("told holds no notice")
 		}
 	case Begin:
 		if l.Holder == nil {

@@ -42,6 +42,11 @@ startConcurrency: DMM_START_CONCURRENCY
 gracePeriod: DMM_GRACE_PERIOD
 maxFailures: DMM_MAX_FAILURES
 waitReady: DMM_WAIT_READY
+notify: DMM_NOTIFY
+notifyLead: DMM_NOTIFY_LEAD
+notifyBefore: DMM_NOTIFY_BEFORE
+notifyDuring: DMM_NOTIFY_DURING
+notifyAfter: DMM_NOTIFY_AFTER
 lease: DMM_LEASE
 lockWait: DMM_LOCK_WAIT
 settle: DMM_SETTLE
