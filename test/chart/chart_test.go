@@ -175,6 +175,7 @@ domino:
 ca: {configMap: domino-generated-certificates, key: bundle}
 proxy: {http: "http://proxy:3128", https: "http://proxy:3128", noProxy: .example.net}
 store: {url: "s3://backups/dmm", credentialsSecret: storage}
+webhook: {existingSecret: chat}
 settings: {s3Endpoint: "https://minio.example.com", kinds: [App, ModelAPI], projects: [jane/churn], concurrency: 1000000, gracePeriod: 1h30m, restoreWorkspaces: true, dryRun: false}
 hooks: {enabled: true, annotations: {team: platform}}
 audit: {schedule: "0 6 * * *"}
@@ -358,6 +359,11 @@ func TestEveryPod(t *testing.T) {
 			if p.spec.PriorityClassName != "high" || len(p.spec.NodeSelector) != 1 || len(p.spec.Tolerations) != 1 || p.spec.Affinity == nil || len(c.EnvFrom) != 2 ||
 				p.meta.Labels["team"] != "platform" || p.meta.Labels["azure.workload.identity/use"] != "true" || p.meta.Annotations["owner"] != "sre" || p.meta.Annotations["x"] != "1" {
 				fault("scheduling or labels are lost: %+v %+v", p.spec, p.meta)
+			}
+			if !slices.ContainsFunc(c.Env, func(e corev1.EnvVar) bool {
+				return e.Name == "DMM_WEBHOOK_URL" && e.ValueFrom != nil && e.ValueFrom.SecretKeyRef.Name == "chat" && e.ValueFrom.SecretKeyRef.Key == "url"
+			}) {
+				fault("the webhook is lost: %+v", c.Env)
 			}
 			if slices.ContainsFunc(c.Env, func(e corev1.EnvVar) bool { return strings.Contains(e.Value, "s3cr3t") }) {
 				fault("the token is in the environment")

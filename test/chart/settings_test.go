@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -24,6 +25,7 @@ var update = flag.Bool("update", false, "write the parts of the chart that are m
 
 // Settings that no key of "settings" has, and how they are reached instead.
 var elsewhere = map[string]string{
+	"DMM_WEBHOOK_URL":        "webhook, from a Secret",
 	"DMM_MODE":               "mode, hooks and cronJobs: the container's argument",
 	"DMM_DEADLINE":           "deadline, from which the deadline of the Job follows",
 	"DMM_REFUSE_OPEN":        "hooks.preDelete",
@@ -57,9 +59,9 @@ func keyOf(variable string) string {
 	return strings.Join(parts, "")
 }
 
-// inValues reports whether a setting has a key in the chart's values. Secrets have none: what is in values is in the release.
+// inValues reports whether a setting has a key in the chart's values. The simulator's have none.
 func inValues(s config.Setting) bool {
-	return elsewhere[s.Variable] == "" && s.Group != "simulate" && s.Type != "secret"
+	return elsewhere[s.Variable] == "" && s.Group != "simulate"
 }
 
 // runModes are the modes that the chart runs: those that need a Domino or a store.
@@ -83,6 +85,9 @@ func TestSettingsOfTheChart(t *testing.T) {
 		known[s.Variable] = true
 		if !inValues(s) {
 			continue
+		}
+		if s.Type == "secret" {
+			t.Errorf("%s is a secret: what is in values is in the release, so that it needs a value that names a Secret", s.Variable)
 		}
 		key := keyOf(s.Variable)
 		doc := strings.NewReplacer("'", "`", "<", "&lt;", " --", "` `--").Replace(s.Doc)
@@ -148,6 +153,31 @@ func TestReadme(t *testing.T) {
 		if strings.HasPrefix(line, "| ") && strings.HasSuffix(line, "|  |") {
 			t.Errorf("a value without a word on it: %s", line)
 		}
+	}
+}
+
+// The runbook says of every exit code what to do.
+func TestRunbook(t *testing.T) {
+	codes := func(file, heading string) []string {
+		_, section, ok := strings.Cut(read(t, file), heading)
+		if !ok {
+			t.Fatalf("%s has no section %q", file, heading)
+		}
+		var codes []string
+		for _, line := range strings.Split(section, "\n") {
+			cells := strings.Split(line, "|")
+			if len(cells) < 4 {
+				continue
+			}
+			if _, err := strconv.Atoi(strings.TrimSpace(cells[1])); err == nil {
+				codes = append(codes, strings.TrimSpace(cells[1]))
+			}
+		}
+		return codes
+	}
+	want, got := codes("../../docs/reference.md", "## Exit codes"), codes("../../docs/kubernetes.md", "## Runbook: exit codes")
+	if diff := cmp.Diff(want, got); diff != "" || len(want) < 9 {
+		t.Errorf("docs/kubernetes.md (-reference +runbook):\n%s", diff)
 	}
 }
 

@@ -169,8 +169,10 @@ What is not set is left to dmm's own defaults, so that a pod shows what was chos
 {{- if and (not (kindIs "invalid" $value)) (ne (toString $value) "") }}{{ $_ := set $env $variable (toString $value) }}{{ end -}}
 {{- end -}}
 {{- range $variable, $value := .overrides }}{{ $_ := set $env $variable $value }}{{ end -}}
+{{- $other := list "POD_NAME" "POD_NAMESPACE" "JOB_NAME" "JOB_UID" -}}
+{{- if $v.webhook.existingSecret }}{{ $other = append $other "DMM_WEBHOOK_URL" }}{{ end -}}
 {{- range $v.extraEnv -}}
-{{- if hasKey $env .name }}{{ fail (printf "\n\nextraEnv sets %s, which the chart sets itself: use its own value instead" .name) }}{{ end -}}
+{{- if or (hasKey $env .name) (has .name $other) }}{{ fail (printf "\n\nextraEnv sets %s, which the chart sets itself: use its own value instead" .name) }}{{ end -}}
 {{- end -}}
 {{- toYaml $env -}}
 {{- end -}}
@@ -248,6 +250,10 @@ containers:
         valueFrom: {fieldRef: {fieldPath: "metadata.labels['batch.kubernetes.io/job-name']"}}
       - name: JOB_UID
         valueFrom: {fieldRef: {fieldPath: "metadata.labels['batch.kubernetes.io/controller-uid']"}}
+      {{- with $v.webhook.existingSecret }}
+      - name: DMM_WEBHOOK_URL
+        valueFrom: {secretKeyRef: {name: {{ . }}, key: {{ $v.webhook.key }}}}
+      {{- end }}
       {{- range $name, $value := fromYaml (include "dmm.environment" .) }}
       - name: {{ $name }}
         value: {{ $value | quote }}
