@@ -406,7 +406,7 @@ func (p *preflight) claims(ctx context.Context) {
 	}
 	if p.OnlyGET {
 		if !p.client.Dialect().AppMounts { // from 6.1 on, Domino tells what apps have mounted
-			p.unchecked("whether the volume claims of pods are registered", errors.New("Domino is asked that by POST, which an audit does not send; dmm snapshot asks"))
+			p.unchecked("whether the volume claims of pods are registered", errors.New("it takes a POST, which an audit does not send; dmm snapshot asks"))
 		}
 		return
 	}

@@ -473,6 +473,9 @@ func (a *audit) conclude() {
 		res.Audit.Headline = fmt.Sprintf("If the upgrade began now, %d of %d executions would not come back by themselves, because %s.",
 			res.Audit.Lost, res.Audit.Running, strings.Join(because, "; "))
 	}
+	if !a.manifest.Complete {
+		res.Audit.Headline += " What could not be listed is not counted."
+	}
 	count := map[execution.Severity]int{}
 	for _, f := range res.Findings {
 		count[f.Severity]++

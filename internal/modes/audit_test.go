@@ -241,6 +241,9 @@ func TestAuditFindsEachKindOfTrouble(t *testing.T) {
 				if c.want != "error window-open" && (res.Audit.Lost > 0) != c.lost {
 					t.Errorf("the audit says: %s", res.Audit.Headline)
 				}
+				if partly := strings.Contains(fmt.Sprintf("%+v", res.Audit), "What could not be listed is not counted"); partly != (c.want == "error inventory-incomplete") && res.Audit != nil {
+					t.Errorf("the audit says: %s", res.Audit.Headline)
+				}
 				if got := len(s.sim.Ledger().Writes()); got != writes {
 					t.Errorf("the audit sent %d calls that may change something", got-writes)
 				}
