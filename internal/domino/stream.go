@@ -190,7 +190,8 @@ const (
 
 // paged reads a list in pages. Totals of Domino's lists are not reliable, nor are rows where they were a page before
 // (api.md §3): a pass ends with a page that is empty, brings nothing new, or is short when the total is reached; rows
-// are told apart by id. A pass that finds fewer rows than the total is repeated. If none finds all, what any of them
+// are told apart by id. A pass that finds fewer rows than the total is repeated, and so is one without a total whose
+// pages overlapped: where a row came twice another may have slipped through between. If none finds all, what any of them
 // found is returned, with a RowError that says so.
 func paged[W, T any](ctx context.Context, c *Client, p pages[W, T]) ([]T, []RowError, error) {
 	union := newPass[T]()
@@ -204,8 +205,11 @@ func paged[W, T any](ctx context.Context, c *Client, p pages[W, T]) ([]T, []RowE
 		}
 		union.merge(pass, p.id)
 		if n == maxPasses {
-			union.bad = append(union.bad, RowError{What: p.what + " list", Err: fmt.Errorf(
-				"%d rows found in the last of %d scans, while Domino counts %d", len(pass.good)+len(pass.bad), n, pass.total)})
+			err := fmt.Errorf("%d rows found in the last of %d scans, while Domino counts %d", len(pass.good)+len(pass.bad), n, pass.total)
+			if pass.total < 0 {
+				err = fmt.Errorf("in each of %d scans its pages overlapped, and Domino gives no number of rows to check them against", n)
+			}
+			union.bad = append(union.bad, RowError{What: p.what + " list", Err: err})
 			return union.good, c.redactRows(union.bad), nil
 		}
 	}
@@ -218,6 +222,8 @@ type pass[T any] struct {
 	seen  map[string]int // id: index in good
 	known map[string]bool
 	total int // -1: Domino gave none
+	// overlapped: a page began with rows of the one before.
+	overlapped bool
 }
 
 func newPass[T any]() *pass[T] {
@@ -248,10 +254,13 @@ func (p *pass[T]) add(good []T, bad []RowError, id func(T) string) int {
 
 func (p *pass[T]) merge(q *pass[T], id func(T) string) { p.add(q.good, q.bad, id) }
 
-// agrees reports whether the rows add up to the total.
+// agrees reports whether the rows add up to the total, or without one came once each.
 func (p *pass[T]) agrees(exact bool) bool {
 	n := len(p.good) + len(p.bad)
-	return p.total < 0 || n == p.total || n > p.total && !exact
+	if p.total < 0 {
+		return !p.overlapped
+	}
+	return n == p.total || n > p.total && !exact
 }
 
 func onePass[W, T any](ctx context.Context, c *Client, p pages[W, T]) (*pass[T], error) {
@@ -268,6 +277,7 @@ func onePass[W, T any](ctx context.Context, c *Client, p pages[W, T]) (*pass[T],
 			}
 		}
 		fresh := all.add(got.good, got.bad, p.id)
+		all.overlapped = all.overlapped || page > 0 && fresh > 0 && fresh < info.rows
 		if info.array && p.arrayIsWhole {
 			return all, nil
 		}

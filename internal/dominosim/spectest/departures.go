@@ -38,6 +38,7 @@ var departures = []departure{
 	// What only documents say, or not all of them.
 	{to: "5.11", route: "GET /v4/modelManager/getModels", part: partAnswer, at: "**/owners/**", why: "a recorded answer of 5.x has {id,name}", source: "§9"},
 	{to: "5.11", route: "GET /v4/modelManager/ui/models", part: partAnswer, at: "**/owners/**", why: "the same model, and so the same owners", source: "§9"},
+	{route: "GET /v4/modelManager/ui/models", part: partQuery, at: "/pageNumber", why: "page 0 is asked for where page 1 of a list with rows came empty: nobody has seen how the route counts", source: "§9, unverified live"},
 	{route: "POST /v4/models/{modelId}/{modelVersionId}/startModelDeployment", part: partAnswer, why: "an object, as recorded for the stop", source: "§9"},
 	{route: "POST /v4/models/{modelId}/{modelVersionId}/stopModelDeployment", part: partAnswer, why: "an object, as recorded", source: "§9"},
 	{route: "GET /v4/models/{modelId}/{modelVersionId}/getModelDeploymentStatus", part: partAnswer, why: "the same answer as of the stop", source: "§9"},
