@@ -56,7 +56,6 @@ var (
 	v6_0  = release{6, 0}
 	v6_1  = release{6, 1}
 	v6_2  = release{6, 2}
-	v6_3  = release{6, 3}
 )
 
 // profiles is the table, oldest first: each row is the one before with what the version changed. It is its own on

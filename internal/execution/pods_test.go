@@ -51,7 +51,7 @@ func TestWitnessesDiffer(t *testing.T) {
 		s.sim.LeavePod(dominosim.Pod{Name: "run-" + down.RunID + "-1-2", Labels: map[string]string{"dominodatalab.com/workload-type": "App"}})
 		s.sim.LeavePod(dominosim.Pod{Name: "model-5f0000000000000000000bbb-1"})
 		s.sim.LeavePod(dominosim.Pod{Name: "image-cache-agent-x7k2p"}) // none of an execution
-		l := append(s.inventory().Executions, down)
+		l := slices.Concat(s.inventory().Executions, []execution.Execution{down})
 		seen := append(s.witness(), execution.Sighting{ID: "5f00000000000000000000aa", Workload: "App", State: "Running", Project: execution.Project{ID: "5f00000000000000000000ff", Name: "hidden"}})
 
 		missing, _, problems := s.drivers.Account(l, seen, true, s.pods(), true)

@@ -85,10 +85,10 @@ func BackupStorage(resource []byte) (Backups, error) {
 	if backups.fields() == nil {
 		return Backups{}, backups.err(BackupsNone, "is not there")
 	}
-	return backups.read()
+	return readBackups(backups)
 }
 
-func (backups node) read() (b Backups, err error) {
+func readBackups(backups node) (b Backups, err error) {
 	if b.Type, err = backups.at("type").text(); err != nil {
 		return Backups{}, err
 	}

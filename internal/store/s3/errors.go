@@ -13,11 +13,11 @@ import (
 	"github.com/domino-maintenance-mode/dmm/internal/store/remote"
 )
 
-// answer is the HTTP answer beneath an error, nil if there was none.
-func answer(err error) *http.Response {
+// answer is the HTTP answer beneath an error, nil if there was none. The SDK has read and closed its body.
+func answer(err error) *smithyhttp.Response {
 	var a *smithyhttp.ResponseError
-	if errors.As(err, &a) && a.Response != nil {
-		return a.Response.Response
+	if errors.As(err, &a) && a.Response != nil && a.Response.Response != nil {
+		return a.Response
 	}
 	return nil
 }
