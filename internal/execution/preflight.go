@@ -106,6 +106,8 @@ type Outlook struct {
 	OnlyGET bool
 	// Workspaces: they are started too, and not left to their owners.
 	Workspaces bool
+	// Jobs: those that were stopped are run again.
+	Jobs bool
 }
 
 // farSighted is how long a credential should last for a whole maintenance, upgrade included.
@@ -116,6 +118,10 @@ const farSighted = 24 * time.Hour
 //
 // Lists nominate here as everywhere: what a list lacks, or shows archived, is read by itself before it is said.
 func (d *Drivers) Preflight(ctx context.Context, o Outlook, executions []Execution) ([]Finding, []Problem) {
+	lacking := Rights(o.Caller, executions, o.Steps...)
+	executions = slices.DeleteFunc(slices.Clone(executions), func(e Execution) bool {
+		return e.Kind == Build || e.Kind == Job && !o.Jobs // a build needs nothing of what is checked, and no job is started again
+	})
 	p := &preflight{Drivers: d, Outlook: o, executions: executions}
 	var checks sync.WaitGroup
 	for _, check := range []func(context.Context){
@@ -124,7 +130,7 @@ func (d *Drivers) Preflight(ctx context.Context, o Outlook, executions []Executi
 		checks.Go(func() { check(ctx) })
 	}
 	checks.Wait()
-	p.findings = slices.Concat(p.findings, Rights(o.Caller, executions, o.Steps...), Identity(o.Caller.Name, executions, o.Workspaces))
+	p.findings = slices.Concat(p.findings, lacking, Identity(o.Caller.Name, executions, o.Workspaces))
 	slices.SortFunc(p.findings, func(a, b Finding) int {
 		rank := map[Severity]int{Error: 0, Warning: 1, Info: 2}
 		return cmp.Or(rank[a.Severity]-rank[b.Severity], strings.Compare(a.Code, b.Code), strings.Compare(a.Message, b.Message))
@@ -501,7 +507,7 @@ func (p *preflight) limits(ctx context.Context) {
 		}
 	}
 	for _, e := range p.executions {
-		if e.Kind == Workspace && (p.Workspaces || e.Owner == p.Caller.Name) {
+		if e.Kind == Workspace && (p.Workspaces || e.Owner == p.Caller.Name) || e.Kind == Job {
 			mine = append(mine, e)
 		}
 	}
@@ -536,10 +542,10 @@ func (p *preflight) token(context.Context) {
 }
 
 // Identity says which of the executions will run as somebody else when they are started again. An app restarts as the
-// caller (api.md §8, inferred from the publisher's meaning), a schedule keeps the user that it runs as (api.md §12), and a
+// caller (api.md §8, inferred from the publisher's meaning), and so does the re-run of a job (inferred from what startedBy is called), a schedule keeps the user that it runs as (api.md §12), and a
 // model API runs as nobody. As whom the session of another's workspace runs is not known.
 func Identity(caller string, executions []Execution, workspaces bool) []Finding {
-	var apps, sessions []Execution
+	var apps, sessions, jobs []Execution
 	for _, e := range executions {
 		switch {
 		case e.Owner == "" || e.Owner == caller:
@@ -547,6 +553,8 @@ func Identity(caller string, executions []Execution, workspaces bool) []Finding 
 			apps = append(apps, e)
 		case e.Kind == Workspace && workspaces:
 			sessions = append(sessions, e)
+		case e.Kind == Job:
+			jobs = append(jobs, e)
 		}
 	}
 	var found []Finding
@@ -555,6 +563,13 @@ func Identity(caller string, executions []Execution, workspaces bool) []Finding 
 			Severity: Info, Code: RunsAs, Executions: refs(apps),
 			Message: fmt.Sprintf("%s published by others will run as %s after the restore, with that user's rights", App.Plural(len(apps)), caller),
 			Remedy:  "ask the publishers named to publish again, where that matters",
+		})
+	}
+	if len(jobs) > 0 {
+		found = append(found, Finding{
+			Severity: Info, Code: RunsAs, Executions: refs(jobs),
+			Message: fmt.Sprintf("%s of others will be run again as %s, with that user's rights", Job.Plural(len(jobs)), caller),
+			Remedy:  "leave DMM_RERUN_JOBS false, and their owners run them again",
 		})
 	}
 	if len(sessions) > 0 {

@@ -352,8 +352,9 @@ func TestIdentity(t *testing.T) {
 		{Kind: execution.ModelAPI, ID: "m1", Owner: "ada"},
 		{Kind: execution.Workspace, ID: "w1", Owner: "ada"},
 		{Kind: execution.ScheduledJob, ID: "s1", Owner: "ada"},
+		{Kind: execution.Job, ID: "j1", Owner: "ada"},
 	}
-	for workspaces, want := range map[bool][]string{false: {"App/a1"}, true: {"App/a1", "Workspace/w1"}} {
+	for workspaces, want := range map[bool][]string{false: {"App/a1", "Job/j1"}, true: {"App/a1", "Job/j1", "Workspace/w1"}} {
 		var got []string
 		for _, f := range execution.Identity("admin", all, workspaces) {
 			if f.Code != execution.RunsAs || f.Severity != execution.Info {

@@ -108,12 +108,12 @@ func leastRestore(c dominosim.Config) time.Duration {
 	return max(time.Duration(waves)*(c.StartTime+3*c.Latency), calling(3*(starting+c.Schedules)))
 }
 
-// scanCalls is how many calls it takes to list everything: nothing tells the versions of all models, nor the schedules of
-// all projects, in one.
+// scanCalls is how many calls it takes to list everything: nothing tells the versions of all models in one, nor the schedules,
+// jobs and classic workspaces of all projects.
 func scanCalls(c dominosim.Config) int {
 	pages := func(n, size int) int { return (n + size - 1) / size }
 	projects := 1 + pages(c.Projects, 50)
-	return projects + 1 /* apps */ + pages(c.Models, 100) + c.Models + pages(c.Workspaces, 50) + c.Projects
+	return projects + 1 /* apps */ + pages(c.Models, 100) + c.Models + pages(c.Workspaces, 50) + 3*c.Projects + 1 /* environments */ + 1 /* executions */
 }
 
 func calling(calls int) time.Duration { return time.Duration(calls) * benchLatency / benchConcurrency }

@@ -416,3 +416,25 @@ func TestClassicWorkspacesAreSavedAndLeftToTheirOwners(t *testing.T) { // api.md
 		})
 	}
 }
+
+// Jobs that are run again change hands, which is said before anything is stopped; what is waited for or left does not.
+func TestWhomAJobRunsAsAgainIsSaidBefore(t *testing.T) {
+	for _, c := range []struct {
+		env  []string
+		want bool
+	}{
+		{[]string{"DMM_RUNNING_JOBS=stop", "DMM_RERUN_JOBS=true"}, true},
+		{[]string{"DMM_RUNNING_JOBS=stop"}, false},
+		{[]string{"DMM_RERUN_JOBS=true"}, false}, // waited for
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newSite(t, working("6.2", 0), c.env...)
+			s.must(0, "snapshot")
+			res := s.must(0, "shutdown", "DMM_DRY_RUN=true")
+			said := slices.ContainsFunc(res.Findings, func(f execution.Finding) bool { return strings.Contains(f.Message, "6 jobs of others") })
+			if said != c.want {
+				t.Errorf("with %v findings = %v, want the 6 jobs among them: %t", c.env, res.Findings, c.want)
+			}
+		})
+	}
+}

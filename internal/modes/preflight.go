@@ -14,7 +14,7 @@ func (e *Env) preflight(ctx context.Context, at *scene, d *execution.Drivers, po
 	findings, problems := d.Preflight(ctx, execution.Outlook{
 		Caller: at.domino.Principal, Steps: stepsFrom(at.res.Mode),
 		Until:      time.Now().Add(e.Config.WaitReady + e.Config.Settle + e.Config.GracePeriod),
-		Workspaces: e.Config.RestoreWorkspaces, Pods: pods, OnlyGET: at.res.Mode == "audit",
+		Workspaces: e.Config.RestoreWorkspaces, Jobs: e.Config.RerunJobs, Pods: pods, OnlyGET: at.res.Mode == "audit",
 	}, executions)
 	if ctx.Err() != nil {
 		return nil, nil, context.Cause(ctx)

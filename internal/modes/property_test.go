@@ -1064,6 +1064,21 @@ func (p *playing) excuse(k dominosim.Key, stop, start turn, turns []turn, journa
 		}
 	}
 
+	// Its owner ran it again while dmm was stopping it, and stopped that run, which is a job of its own: dmm owes the one
+	// that it has stopped.
+	if k.Kind == dominosim.KindJob {
+		for _, u := range turns {
+			if u.dmm || !u.up || !u.at.Before(stop.at) {
+				continue
+			}
+			for _, d := range turns {
+				if d.dmm && !d.up && !u.at.Before(d.at) && u.at.Before(d.at.Add(stopTime)) {
+					return "another run, begun before it had ended"
+				}
+			}
+		}
+	}
+
 	// A stop was on record that this process never saw the outcome of: it died, or its answer was lost, or
 	// it gave up. Whether that call or the owner brought it down cannot be told.
 	if p.doubtful(k, window.Stop, stop.at, writes, journal) {
