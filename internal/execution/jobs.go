@@ -228,6 +228,9 @@ func rerun(e Execution, j *domino.Job) Answer {
 // rerunOf looks for a re-run of a job that is over: the one that is surely there, or a *LeaveError if there may be one.
 func (d *jobs) rerunOf(ctx context.Context, r jobRestart, first domino.Job) (*domino.Job, error) {
 	later, err := d.client.JobsAfter(ctx, r.ProjectID, first.Number)
+	if answered(err) {
+		return nil, fmt.Errorf("look for a re-run: %w", err) // and there is no use in asking for as long as for a Domino that is away
+	}
 	if err != nil {
 		return nil, &UnsentError{err}
 	}
