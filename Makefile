@@ -91,7 +91,7 @@ e2e: ## whole maintenances on the cluster that KUBECONFIG names; E2E_LOAD_IMAGE 
 		$(GO) run ./scripts/image -version $(version)-$$tag -ref example.test/dmm:$$tag -o bin/$$tag.tar linux/$$arch=bin/linux-$$arch/dmm && \
 		$$E2E_LOAD_IMAGE bin/$$tag.tar || exit 1; \
 	done
-	E2E_IMAGE=example.test/dmm:e2e E2E_NEWER_IMAGE=example.test/dmm:newer \
+	E2E_IMAGE=example.test/dmm:e2e E2E_NEWER_IMAGE=example.test/dmm:newer E2E_MINIO=$${E2E_MINIO:-$(firstword $(wildcard $(cache)/bin/minio*))} \
 		$(GO) test -count=1 -timeout 20m -parallel 4 $(FLAGS) ./test/e2e
 
 clean: ## what the targets above have made here
