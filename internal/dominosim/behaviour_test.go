@@ -763,3 +763,18 @@ func TestBuildsAreKilledAndQueuedAgain(t *testing.T) {
 		t.Error("the revision is not built again")
 	}
 }
+
+// A browser that is no longer signed in is shown a page, and not refused (api.md §22 item 2).
+func TestASignedOutBrowserGetsTheLoginPage(t *testing.T) {
+	s := New(Config{})
+	r, _ := http.NewRequest(http.MethodGet, "https://d/v4/users/self", nil)
+	r.Header.Set("Cookie", "dominoSession=0f0f")
+	res, err := s.RoundTripper().RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if kind := res.Header.Get("Content-Type"); res.StatusCode != http.StatusOK || !strings.HasPrefix(kind, "text/html") {
+		t.Errorf("status = %d, content type %q, want 200 and a page", res.StatusCode, kind)
+	}
+}

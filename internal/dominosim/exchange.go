@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -142,6 +143,10 @@ func (c *call) perform(now time.Time) answer {
 	c.caller = c.s.authenticate(c.r)
 	if c.route == nil {
 		return unknownRoute(c.r)
+	}
+	// A browser whose session is over is shown the login page, as 200 (api.md §1, §22 item 2).
+	if c.caller == nil && c.route.rights != open && strings.Contains(c.r.Header.Get("Cookie"), "dominoSession=") {
+		return htmlPage(http.StatusOK, "Sign in to Domino")
 	}
 	if a, ok := c.authorised(); !ok {
 		return a
