@@ -39,7 +39,7 @@ var Routes = []Route{
 
 	{"GET", "/v4/modelManager/ui/models", false, "list model APIs of all projects", "pageNumber=1&pageSize=1"},
 	{"GET", "/v4/modelManager/getModels", true, "list the model APIs of a project", "projectId={project}"},
-	{"GET", "/api/modelServing/v1/modelApis/{model}/versions", false, "list versions of a model API", "limit=1"},
+	{"GET", "/api/modelServing/v1/modelApis/{model}/versions", false, "list versions of a model API", ""},
 	{"GET", "/api/modelServing/v1/modelApis/{model}/versions/{version}", false, "read a version of a model API", ""},
 	{"GET", "/models/{model}/versions/json", true, "list versions of a model API, where the public route is missing", "pageNumber=1&pageSize=1"},
 	{"GET", "/models/{model}/versions/{version}/json", false, "read a version of a model API, where the public route is missing", ""},

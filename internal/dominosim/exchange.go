@@ -19,7 +19,7 @@ type call struct {
 	query   url.Values
 	body    []byte
 	route   *route
-	release string // of Domino, when it arrived
+	release string // of Domino, when it arrived; empty: one that nobody knows
 	fault   *Fault
 	entry   *Request // in the log of requests
 	effect  *Call    // in the ledger, once the route's function has opened it
@@ -61,6 +61,9 @@ func (s *Sim) arrive(r *http.Request, body []byte) *call {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c.route, c.release = s.match(r), s.profile.name
+	if s.reported != "" {
+		c.release = "" // its clients speak to a release that there is no document of
+	}
 	c.fault = s.strike(r, c.route)
 	c.entry = s.log.request(r, c.route, c.fault)
 	return c
