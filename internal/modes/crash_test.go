@@ -227,7 +227,7 @@ const calledOff = "shutdown, called off,"
 // crash runs one case. It reports whether the operation was reached at all.
 func crash(t *testing.T, mode string, m moment, at int) bool {
 	c := lagging("6.1")
-	c.Projects, c.Apps, c.Models, c.Workspaces, c.Schedules, c.Jobs, c.Builds = 2, 5, 3, 5, 3, 3, 1
+	c.Projects, c.Apps, c.Models, c.Workspaces, c.Schedules, c.Jobs, c.Builds, c.Deployments = 2, 4, 2, 4, 2, 2, 1, 1
 	c.StartReplaces = true
 	s := newSite(t, c, "DMM_RESTORE_WORKSPACES=true", "DMM_RUNNING_JOBS=stop", "DMM_RUNNING_BUILDS=cancel", "DMM_RERUN_JOBS=true", "DMM_REBUILD=true")
 	ran := s.running()
