@@ -52,7 +52,7 @@ func TestWitnessesDiffer(t *testing.T) {
 		s.sim.LeavePod(dominosim.Pod{Name: "model-5f0000000000000000000bbb-1"})
 		s.sim.LeavePod(dominosim.Pod{Name: "image-cache-agent-x7k2p"}) // none of an execution
 		l := slices.Concat(s.inventory().Executions, []execution.Execution{down})
-		seen := append(s.witness(), execution.Sighting{ID: "5f00000000000000000000aa", Workload: "App", State: "Running", Project: execution.Project{ID: "5f00000000000000000000ff", Name: "hidden"}})
+		seen := slices.Concat(s.witness(), []execution.Sighting{{ID: "5f00000000000000000000aa", Workload: "App", State: "Running", Project: execution.Project{ID: "5f00000000000000000000ff", Name: "hidden"}}})
 
 		missing, _, problems := s.drivers.Account(l, seen, true, s.pods(), true)
 		got := map[string]string{}
@@ -83,7 +83,7 @@ func TestWitnessesDiffer(t *testing.T) {
 		if _, _, problems := s.drivers.Account(l, seen, true, s.pods(), true); len(problems) > 0 {
 			t.Errorf("problems = %v, but pods of other data planes are no evidence", problems)
 		}
-		if _, _, problems := s.drivers.Account(append(s.inventory().Executions, workspace), seen, true, nil, false); len(problems) > 0 {
+		if _, _, problems := s.drivers.Account(slices.Concat(s.inventory().Executions, []execution.Execution{workspace}), seen, true, nil, false); len(problems) > 0 {
 			t.Errorf("problems = %v, but no pods could be listed", problems)
 		}
 	})

@@ -92,6 +92,12 @@ var breakages = []breakage{
 		"case now.State.Down() && now.Finished():", "case false:"},
 	{"the policies that a window has pinned", "internal/modes/shutdown.go",
 		"h != last.Pinned.Handling && ", "false && "},
+	{"the read that confirms what a list of a preflight lacks", "internal/execution/preflight.go",
+		"switch t, err := p.client.HardwareTier(ctx, id); {", "switch t, err := tiers[id], error(&domino.Error{Kind: domino.KindNotFound}); {"},
+	{"the pod that a start needs", "internal/execution/pods.go",
+		"if d.pods.lacks(ctx, subject) {", "if false && d.pods.lacks(ctx, subject) {"},
+	{"the look for a notice before it is sent again", "internal/modes/notify.go",
+		"if known.Title != \"\" {", "if false {"},
 }
 
 // suites are the packages whose tests must notice. The sampled matrix is among them.
