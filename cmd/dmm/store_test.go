@@ -1,7 +1,6 @@
 package main
 
 import (
-	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
@@ -99,42 +98,5 @@ func TestCheckStore(t *testing.T) {
 	}
 	if n := len(s.sim.Ledger().Requests()); n > 0 {
 		t.Errorf("Domino was called %d times", n)
-	}
-}
-
-// TestRealStores takes a snapshot into each real server there is and reads it again.
-func TestRealStores(t *testing.T) {
-	run := "/dmm-test/" + rand.Text()
-	for _, test := range []struct {
-		name, endpoint, bucket string
-		env                    func(endpoint, bucket string) []string
-		as                     string
-	}{
-		{"s3", "DMM_TEST_S3_ENDPOINT", "DMM_TEST_S3_BUCKET", func(endpoint, bucket string) []string {
-			return []string{"DMM_STORE=s3://" + bucket + run, "DMM_S3_ENDPOINT=" + endpoint}
-		}, "access key "},
-		{"azure", "DMM_TEST_AZURE_ENDPOINT", "DMM_TEST_AZURE_CONTAINER", func(endpoint, container string) []string {
-			return []string{"DMM_STORE=azblob://" + container + run, "DMM_AZURE_ENDPOINT=" + endpoint}
-		}, "the key of account "},
-		{"domino", "DMM_TEST_S3_ENDPOINT", "DMM_TEST_S3_BUCKET", func(endpoint, bucket string) []string {
-			return []string{"DMM_STORE=domino", dominoFile(t, "{type: s3, s3: {bucket: "+bucket+"}}"), "DMM_S3_ENDPOINT=" + endpoint}
-		}, "access key "},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			endpoint, bucket := os.Getenv(test.endpoint), os.Getenv(test.bucket)
-			if endpoint == "" || bucket == "" {
-				t.Skipf("needs a server: run make test-servers, or set %s and %s", test.endpoint, test.bucket)
-			}
-			if test.name != "azure" { // TestMain has put others there
-				t.Setenv("AWS_ACCESS_KEY_ID", os.Getenv("DMM_TEST_S3_KEY"))
-				t.Setenv("AWS_SECRET_ACCESS_KEY", os.Getenv("DMM_TEST_S3_SECRET"))
-			}
-			s := newSite(t, quick())
-			env := s.with(append(test.env(endpoint, bucket), "DMM_LEASE=60s", "DMM_SETTLE=80s")...)
-			dmm(t, env, "check-store").want(t, exitDone, test.as, "ok  delete", "The store does all that a maintenance needs.")
-			dmm(t, env, "snapshot").want(t, exitDone)
-			dmm(t, env, "verify").want(t, exitDone, "can be read to the end")
-			dmm(t, env, "prune", "--keep", "1", "--keep-within", "0").want(t, exitDone)
-		})
 	}
 }
