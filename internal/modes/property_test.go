@@ -831,15 +831,8 @@ func (p *playing) reported(last *window.Window) (named map[dominosim.Key]string,
 	if res == nil {
 		return named, guessed
 	}
-	roots := map[string]string{}
-	for _, o := range p.sim.Objects(dominosim.KindJob) {
-		roots[o.ID] = o.Root
-	}
 	for _, x := range res.Executions {
-		k := dominosim.Key{Kind: string(x.Kind), ID: x.ID}
-		if root := roots[x.ID]; root != "" {
-			k.ID = root
-		}
+		k := p.known(string(x.Kind), x.ID)
 		guessed[k] = len(x.Guesses) > 0
 		if x.Outcome == "done" || x.Outcome == "not-ours" {
 			continue
@@ -852,6 +845,17 @@ func (p *playing) reported(last *window.Window) (named map[dominosim.Key]string,
 	return named, guessed
 }
 
+// known is how the ledger knows an execution: a job by the first of its re-runs.
+func (p *playing) known(kind, id string) dominosim.Key {
+	for _, o := range p.sim.Objects(dominosim.KindJob) {
+		if o.ID == id && o.Root != "" {
+			id = o.Root
+			break
+		}
+	}
+	return dominosim.Key{Kind: kind, ID: id}
+}
+
 // judgeOpen: a window that stays open has a rest, and names it.
 func (p *playing) judgeOpen(last *window.Window, named map[dominosim.Key]string) {
 	owed := window.Remaining(nil, last.Lines).ToStart()
@@ -859,7 +863,7 @@ func (p *playing) judgeOpen(last *window.Window, named map[dominosim.Key]string)
 		p.wrongf("window %s is open, and nothing is left to do in it", last.Name())
 	}
 	for _, it := range owed {
-		if _, ok := named[dominosim.Key{Kind: string(it.Kind), ID: it.ID}]; !ok {
+		if _, ok := named[p.known(string(it.Kind), it.ID)]; !ok {
 			p.wrongf("window %s is open for %s, which the last report does not name", last.Name(), it.Key())
 		}
 	}
@@ -976,8 +980,8 @@ func (p *playing) writes(k dominosim.Key) []span {
 		for _, g := range reads {
 			if !g.Ended.After(r.Arrived) {
 				w.from = g.Arrived
-				if len(spans) > 0 && g.Arrived.After(spans[len(spans)-1].sent) {
-					since++
+				if len(spans) > 0 && g.Arrived.After(spans[len(spans)-1].sent) && g.Status == http.StatusOK {
+					since++ // a read without an answer was repeated
 				}
 			}
 		}

@@ -12,7 +12,7 @@ import (
 // Requests by which the tests tell how far a process is.
 const (
 	signIn       = "GET /v4/auth/principal" // the last thing before the store is looked at
-	listProjects = "GET /v4/projects"       // a scan begins with it
+	listProjects = "GET /v4/projects"       // a shutdown's preflight begins with it, and then each of its scans
 	listApps     = "GET /v4/modelProducts"
 
 	readSchedule  = "GET /v4/projects/{id}/scheduledjobs/{id}"
@@ -91,7 +91,8 @@ func TestShutdownGoesOnAfterAKill(t *testing.T) {
 	t.Parallel()
 	points := map[string][]point{
 		"before the first journal write":                 after(signIn, 1),
-		"after the first journal write":                  before(listProjects, 1),
+		"while it looks before it leaps":                 before(listProjects, 1),
+		"after the first journal write":                  before(listProjects, 2),
 		"during the first scan":                          after(listApps, 1),
 		"before the first intent":                        before(readSchedule, 1),
 		"between the first intent and its call":          before(putSchedule, 1),
@@ -101,8 +102,8 @@ func TestShutdownGoesOnAfterAKill(t *testing.T) {
 		"while it waits for what it has stopped":         then(after(stopApp, 1), before(readWorkspace, 1)),
 		"before the first model API is called":           before(stopModel, 1),
 		"after a model API was stopped, before answered": after(stopModel, 2),
-		"when the second scan begins":                    before(listProjects, 2),
-		"near the end of the second scan":                then(before(listProjects, 2), after(listApps, 1)),
+		"when the second scan begins":                    before(listProjects, 3),
+		"near the end of the second scan":                then(before(listProjects, 3), after(listApps, 1)),
 		"before the second schedule is written":          before(putSchedule, 2),
 		"after the second schedule was written":          after(putSchedule, 2),
 		"before the first workspace is stopped":          before(stopWorkspace, 1),
@@ -217,7 +218,7 @@ func TestAWindowIsThereOnceItsFirstEntryIs(t *testing.T) {
 		want bool
 	}{
 		"before the first journal write": {after(signIn, 1), false},
-		"after it":                       {before(listProjects, 1), true},
+		"after it":                       {before(listProjects, 2), true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -43,7 +43,7 @@ func TestOneSIGTERMEndsARunResumably(t *testing.T) {
 		"shutdown with a call under way":    {"shutdown", before(putSchedule, 2)},
 		"shutdown that waits":               {"shutdown", then(after(stopApp, 1), before(readWorkspace, 1))},
 		"shutdown that stops model APIs":    {"shutdown", before(stopModel, 1)},
-		"shutdown in its second scan":       {"shutdown", before(listProjects, 2)},
+		"shutdown in its second scan":       {"shutdown", before(listProjects, 3)},
 		"restore that signs in":             {"restore", after(signIn, 1)},
 		"restore with a call under way":     {"restore", before(startApp, 1)},
 		"restore that waits":                {"restore", then(after(putSchedule, 1), before(readApp, 1))},
