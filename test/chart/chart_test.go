@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -68,8 +69,27 @@ type objects struct {
 	roles    []rbacv1.Role
 	bindings []rbacv1.RoleBinding
 	policies []networkingv1.NetworkPolicy
+	rules    []prometheusRule
 	others   []metav1.ObjectMeta // of extraManifests
 	all      []object
+}
+
+// prometheusRule is as much of the resource of that name as the chart uses.
+type prometheusRule struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata"`
+	Spec              struct {
+		Groups []struct {
+			Name  string `json:"name"`
+			Rules []struct {
+				Alert       string            `json:"alert"`
+				Expr        string            `json:"expr"`
+				For         string            `json:"for"`
+				Labels      map[string]string `json:"labels"`
+				Annotations map[string]string `json:"annotations"`
+			} `json:"rules"`
+		} `json:"groups"`
+	} `json:"spec"`
 }
 
 type object struct {
@@ -108,6 +128,8 @@ func decode(t *testing.T, manifests string) objects {
 			add(t, doc, &o.bindings, &o, func(x *rbacv1.RoleBinding) metav1.ObjectMeta { return x.ObjectMeta })
 		case "networking.k8s.io/v1 NetworkPolicy":
 			add(t, doc, &o.policies, &o, func(x *networkingv1.NetworkPolicy) metav1.ObjectMeta { return x.ObjectMeta })
+		case "monitoring.coreos.com/v1 PrometheusRule":
+			add(t, doc, &o.rules, &o, func(x *prometheusRule) metav1.ObjectMeta { return x.ObjectMeta })
 		case "v1 ConfigMap": // only from extraManifests
 			var c corev1.ConfigMap
 			if err := yaml.UnmarshalStrict([]byte(doc), &c); err != nil {
@@ -191,6 +213,7 @@ nodeSelector: {dominodatalab.com/node-pool: platform}
 tolerations: [{key: a, operator: Exists, effect: NoSchedule}]
 affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: a, operator: Exists}]}]}}}
 priorityClassName: high
+prometheusRule: {enabled: true, labels: {release: kube-prometheus}, openHours: 8}
 networkPolicy: {enabled: true, extraEgress: [{to: [{ipBlock: {cidr: 10.0.0.0/8}}], ports: [{port: 9000}]}]}
 extraEnv: [{name: AWS_REGION, value: eu-west-1}, {name: DMM_SECRET, valueFrom: {secretKeyRef: {name: s, key: k}}}]
 extraEnvFrom: [{secretRef: {name: more}}]
@@ -577,6 +600,34 @@ func TestRights(t *testing.T) {
 				if diff := cmp.Diff(c.want, got); diff != "" {
 					t.Errorf("%s %v, hook %v (-want +got):\n%s", helm, c.args, hook, diff)
 				}
+			}
+		}
+	}
+}
+
+// The alerts are those that docs/metrics.md explains, and ask for no metric that it does not list.
+func TestAlerts(t *testing.T) {
+	docs := read(t, "../../docs/metrics.md")
+	for _, helm := range helms(t) {
+		out, err := template(t, helm, "dmm", "--set", "prometheusRule.enabled=true")
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := decode(t, out)
+		if len(o.rules) != 1 || len(o.rules[0].Spec.Groups) != 1 || len(o.rules[0].Spec.Groups[0].Rules) != strings.Count(docs, "\n    # ") {
+			t.Fatalf("%d rules, want one with an alert for each in docs/metrics.md: %+v", len(o.rules), o.rules)
+		}
+		for _, r := range o.rules[0].Spec.Groups[0].Rules {
+			if !strings.Contains(docs, "\n    "+r.Expr+"\n") {
+				t.Errorf("docs/metrics.md has no expression %s", r.Expr)
+			}
+			for _, metric := range regexp.MustCompile(`dmm_[a-z_]+`).FindAllString(r.Expr, -1) {
+				if !strings.Contains(docs, "`"+metric+"`") && !strings.Contains(docs, "`"+metric+"{") {
+					t.Errorf("%s asks for %s, which docs/metrics.md does not list", r.Alert, metric)
+				}
+			}
+			if r.Annotations["summary"] == "" || r.Annotations["description"] == "" || r.Labels["severity"] == "" {
+				t.Errorf("%s does not say what to do: %+v", r.Alert, r)
 			}
 		}
 	}
