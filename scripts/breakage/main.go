@@ -5,6 +5,8 @@
 // disk changes, and the product holds no switch that could disable a safety. It is an
 // error if the text is not there any more, so that this table cannot go stale unseen.
 //
+// The first tests of a package that fail are enough, so that the list behind a safety is not the whole of it.
+//
 //	go run ./scripts/breakage [name ...]
 package main
 
@@ -182,7 +184,7 @@ func (b breakage) test(dir string) ([]string, error) {
 	if out, err := exec.Command("go", "build", "-overlay", overlayFile, "./...").CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("it does not compile any more: %s", out)
 	}
-	cmd := exec.Command("go", append([]string{"test", "-overlay", overlayFile, "-vet=off", "-json", "-timeout", "5m"}, suites...)...)
+	cmd := exec.Command("go", append([]string{"test", "-overlay", overlayFile, "-vet=off", "-failfast", "-json", "-timeout", "5m"}, suites...)...)
 	out, _ := cmd.Output() // that it fails is what is wanted
 	var failed []string
 	for s := bufio.NewScanner(bytes.NewReader(out)); s.Scan(); {
