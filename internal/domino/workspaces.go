@@ -230,29 +230,29 @@ func (c *Client) StartWorkspaceSession(ctx context.Context, projectID, id string
 }
 
 // RunningClassics lists the classic workspaces of a project that run (op getRunningClassicWorkspaces; SPEC only). A release
-// without the route is asked once, and has none.
+// without the route is asked twice, and then no more: its error is of [KindNoRoute].
 func (c *Client) RunningClassics(ctx context.Context, projectID string) ([]Workspace, []RowError, error) {
-	if c.isAbsent(routeClassics) {
-		return nil, nil, nil
-	}
 	const size = 50
-	list, rows, err := paged(ctx, c, pages[workspaceWire, Workspace]{
-		what: "classic workspace of project " + projectID, field: "workspaces", value: workspaceWire.value,
-		id: func(w Workspace) string { return w.ID },
-		request: func(_, offset int) request {
-			r := newRequest("/v4/workspace/project/{}/runningClassicWorkspaces", projectID)
-			r.query = url.Values{"offset": {strconv.Itoa(offset)}, "limit": {strconv.Itoa(size)}} // both are required
-			return r
-		},
-		total: "totalWorkspaceCount", size: size, sizeField: "limit",
-	})
-	if KindOf(err) == KindNoRoute {
-		c.mu.Lock()
-		c.absent[routeClassics] = true
-		c.mu.Unlock()
-		return nil, nil, nil
+	ask := func() ([]Workspace, []RowError, error) {
+		return paged(ctx, c, pages[workspaceWire, Workspace]{
+			what: "classic workspace of project " + projectID, field: "workspaces", value: workspaceWire.value,
+			id: func(w Workspace) string { return w.ID },
+			request: func(_, offset int) request {
+				r := newRequest("/v4/workspace/project/{}/runningClassicWorkspaces", projectID)
+				r.query = url.Values{"offset": {strconv.Itoa(offset)}, "limit": {strconv.Itoa(size)}} // both are required
+				return r
+			},
+			total: "totalWorkspaceCount", size: size, sizeField: "limit",
+		})
 	}
-	return list, rows, err
+	if err := c.missing(routeClassics, newRequest("/v4/workspace/project/{}/runningClassicWorkspaces", projectID)); err != nil {
+		return nil, nil, err
+	}
+	list, rows, err := ask()
+	if KindOf(err) == KindNoRoute {
+		list, rows, err = ask() // what an ingress says once is not enough to ask for no other project's
+	}
+	return list, rows, c.confirmMissing(ctx, routeClassics, err)
 }
 
 // ClassicWorkspace is a classic workspace: a run with an editor in it (api.md §10b, workspaces.Workspace).

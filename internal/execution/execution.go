@@ -123,6 +123,10 @@ type Execution struct {
 	// Volumes are the external volumes that it has mounted, where Domino tells.
 	Volumes []Mount `json:"volumes,omitempty"`
 
+	// Pod: it was seen to run in a pod that is named after it. How pods are named is inferred (api.md §3), so that a pod is
+	// missed only where there was one.
+	Pod bool `json:"pod,omitempty"`
+
 	// Restart holds the exact arguments that the kind's driver needs to start the
 	// execution as it was. Only the driver knows their shape. Never a secret.
 	Restart json.RawMessage `json:"restart,omitempty"`

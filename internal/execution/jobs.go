@@ -159,11 +159,13 @@ func (d *jobs) Detail(ctx context.Context, e Execution) (Execution, error) {
 		return now, err
 	}
 	in, err := d.client.JobRuntime(ctx, e.ID)
-	if err != nil && !answered(err) {
+	switch {
+	case err == nil:
+		now.HardwareTier, now.Environment = in.HardwareTierID, in.EnvironmentID
+	case ctx.Err() != nil, domino.KindOf(err) == domino.KindCredentials:
 		return now, err
 	}
-	now.HardwareTier, now.Environment = in.HardwareTierID, in.EnvironmentID
-	return now, nil
+	return now, nil // it informs people and preflight; a job without it is a job all the same
 }
 
 // Stop stops a job. What Domino answers when it is over is not evidenced (api.md §11): any refusal is followed by a look.

@@ -114,7 +114,8 @@ func (e Execution) podful() bool {
 
 // Account compares an inventory with what the two other witnesses show: Domino's own list of executions, and pods. asked
 // and listed tell which of them could be had. What they show and the inventory lacks is returned with an explanation;
-// what the inventory shows running and has no pod is a problem on record, since there Domino's word stands.
+// what the inventory shows running and has no pod is a problem on record, since there Domino's word stands. Which of the
+// inventory have one is put down there.
 func (d *Drivers) Account(inventory []Execution, seen []Sighting, asked bool, pods []Pod, listed bool) (missing []Sighting, without map[string]int, problems []Problem) {
 	missing, without = Unaccounted(inventory, seen)
 	for i, s := range missing {
@@ -159,7 +160,8 @@ func (d *Drivers) Account(inventory []Execution, seen []Sighting, asked bool, po
 		missing = append(missing, s)
 	}
 	tags := tagged(pods)
-	for _, e := range inventory {
+	for i, e := range inventory {
+		inventory[i].Pod = e.hasPod(tags) && !e.State.Down()
 		if e.State == Running && e.podful() && !e.hasPod(tags) {
 			problems = append(problems, Problem{Kind: e.Kind, Subject: e.Name + " (" + e.ID + ")",
 				Message: fmt.Sprintf("Domino says that it is %s, and it has no pod: it counts as running, and may have to be started by hand", e.DominoState)})
@@ -225,7 +227,8 @@ type witnessed struct {
 
 func (d *witnessed) Read(ctx context.Context, e Execution) (Execution, error) {
 	now, err := d.Driver.Read(ctx, e)
-	if err != nil || now.State != Running {
+	now.Pod = e.Pod
+	if err != nil || now.State != Running || !e.Pod {
 		return now, err
 	}
 	subject := now

@@ -102,7 +102,9 @@ func TestAStartNeedsItsPod(t *testing.T) {
 			}
 			return s.pods(), nil
 		})
-		for _, e := range []execution.Execution{app, version} {
+		all := []execution.Execution{app, version}
+		s.drivers.Account(all, nil, true, s.pods(), true)
+		for _, e := range all {
 			id := e.RunID
 			if id == "" {
 				id = e.ID
@@ -117,6 +119,11 @@ func TestAStartNeedsItsPod(t *testing.T) {
 			want("the pod runs", execution.Running)
 			s.sim.LosePod(id)
 			want("the pod is gone", execution.Starting)
+			unseen := e
+			unseen.Pod = false // perhaps pods are not named as they are taken to be
+			if now := s.read(unseen); now.State != execution.Running {
+				t.Errorf("%s, which was never seen in a pod: %s, want running", e, now.State)
+			}
 			down = true
 			want("the pod cannot be seen", execution.Running)
 			down = false

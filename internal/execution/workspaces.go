@@ -49,13 +49,15 @@ func (d *workspaces) classics(ctx context.Context) Listing {
 	var l Listing
 	var mu sync.Mutex
 	var refused []string
-	var refusal error
+	var refusal, unknown error
 	projects := d.projects.list(false)
 	eachParallel(ctx, len(projects), func(i int) {
 		list, rows, err := d.client.RunningClassics(ctx, projects[i].ID)
 		mu.Lock()
 		defer mu.Unlock()
 		switch {
+		case domino.KindOf(err) == domino.KindNoRoute:
+			unknown = err
 		case answered(err):
 			refused, refusal = append(refused, projects[i].String()), err
 		case err != nil:
@@ -71,6 +73,11 @@ func (d *workspaces) classics(ctx context.Context) Listing {
 			l.Executions = append(l.Executions, e)
 		}
 	})
+	if unknown != nil {
+		l.Problems = append(l.Problems, Problem{
+			Kind: Workspace, Subject: "classic workspaces", Message: fmt.Sprintf("Domino %s does not know their list: none are taken to exist (%v)", d.client.Dialect().Name, unknown),
+		})
+	}
 	if len(refused) > 0 {
 		l.Problems = append(l.Problems, Problem{
 			Kind: Workspace, Subject: "classic workspaces", Message: fmt.Sprintf("could not be listed in %d projects (%s, ...): stop them by hand: %v", len(refused), refused[0], refusal),

@@ -142,6 +142,9 @@ func (n *notices) withdraw(ctx context.Context, step string) error {
 		if err := n.warn(ctx, "look for what users have been told", err); err != nil {
 			return err
 		}
+		if known.ID == "" {
+			return nil // perhaps it is there: the next run looks again
+		}
 	}
 	if known.ID != "" {
 		ids = append([]string{known.ID}, ids...)

@@ -9,9 +9,15 @@ import (
 	"github.com/domino-maintenance-mode/dmm/internal/execution"
 )
 
-// preflight asks what would keep executions from coming back. Its findings are warnings: none of them ends a mode.
+// preflightTime is how long a preflight may take. It only warns: a route that hangs must not keep executions down.
+const preflightTime = 90 * time.Second
+
+// preflight asks what would keep executions from coming back. Its findings are warnings: none of them ends a mode. What could
+// not be asked in time is among the problems.
 func (e *Env) preflight(ctx context.Context, at *scene, d *execution.Drivers, pods []execution.Pod, executions []execution.Execution) ([]execution.Finding, []execution.Problem, error) {
-	findings, problems := d.Preflight(ctx, execution.Outlook{
+	limited, cancel := context.WithTimeout(ctx, preflightTime)
+	defer cancel()
+	findings, problems := d.Preflight(limited, execution.Outlook{
 		Caller: at.domino.Principal, Steps: stepsFrom(at.res.Mode),
 		Until:      time.Now().Add(e.Config.WaitReady + e.Config.Settle + e.Config.GracePeriod),
 		Workspaces: e.Config.RestoreWorkspaces, Jobs: e.Config.RerunJobs, Pods: pods, OnlyGET: at.res.Mode == "audit",

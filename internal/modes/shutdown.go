@@ -1,6 +1,7 @@
 package modes
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -53,7 +54,13 @@ func Shutdown(ctx context.Context, e *Env) (*report.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if intent := e.Config.Intent; intent != "" && at.last != nil && !at.open() && at.last.Pinned.Intent == intent {
+	if intent := e.Config.Intent; intent != "" && at.open() && at.last.Pinned.Intent != intent {
+		return nil, &Refusal{
+			Reason: fmt.Sprintf("window %s is open for another maintenance (%q) than DMM_INTENT names (%q)", at.last.Name(), at.last.Pinned.Intent, intent),
+			Next:   "let whoever opened it finish it: dmm restore",
+		}
+	}
+	if intent := e.Config.Intent; intent != "" && at.last != nil && !at.open() && cmp.Or(at.last.Pinned.Intent, at.last.Pinned.Before) == intent {
 		at.res.Message = fmt.Sprintf("Nothing was stopped: a maintenance for %q has been, and the last window, %s, is closed.", intent, at.last.Name())
 		at.res.Next = "set DMM_INTENT to what the next maintenance is for, if one is meant"
 		return at.res, nil

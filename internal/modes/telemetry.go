@@ -3,6 +3,7 @@ package modes
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"net/http"
 	"slices"
@@ -185,7 +186,7 @@ func (e *Env) outward() (*http.Client, func(), error) {
 	}
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	if roots != nil {
-		t.TLSClientConfig.RootCAs = roots
+		t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
 	}
 	return &http.Client{
 		Transport: t, Timeout: 5 * time.Second,

@@ -2,6 +2,7 @@ package window
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -66,9 +67,7 @@ func OpenNext(ctx context.Context, s store.Store, last *Window, p Pinned, who Ho
 			return nil, &RefusedError{Err: ErrBusy, Window: last.Name(), Holder: last.Holder()}
 		}
 		number = last.Number + 1
-		if p.Intent == "" {
-			p.Intent = last.Pinned.Intent
-		}
+		p.Before = cmp.Or(last.Pinned.Intent, last.Pinned.Before)
 	}
 	if err := Probe(ctx, s, who.Run); err != nil {
 		return nil, err

@@ -276,9 +276,10 @@ type Pinned struct {
 	Lease    time.Duration      `json:"lease"` // nanoseconds
 	// FromSnapshot: this window stopped nothing. What its snapshot shows running is owed.
 	FromSnapshot bool `json:"fromSnapshot,omitempty"`
-	// Intent is what the maintenance is for; of one that does not say, what the last was for that did. It is
-	// what tells a shutdown that is repeated from one that is meant.
+	// Intent is what the maintenance is for, if it says so, and Before what the last one before it was for that did. They
+	// tell a shutdown that is repeated from one that is meant.
 	Intent string `json:"intent,omitempty"`
+	Before string `json:"before,omitempty"`
 }
 
 // Holder says who a run is, for people who must find it.

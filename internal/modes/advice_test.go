@@ -1,0 +1,112 @@
+package modes_test
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/domino-maintenance-mode/dmm/internal/dominosim"
+	"github.com/domino-maintenance-mode/dmm/internal/execution"
+)
+
+// What only advises must not decide. Here it fails in ways of its own.
+
+// A preflight whose routes hang costs a restore a minute and a half, and not the maintenance.
+func TestAPreflightThatHangsDoesNotKeepARestoreUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, dominosim.Config{Profile: "6.1", Seed: 11, Plain: true, Projects: 2, Apps: 2, Models: 2, Schedules: 1})
+		s.must(0, "snapshot")
+		s.must(0, "shutdown")
+		next, began := s.transport, time.Now()
+		var first time.Duration // until something is started
+		s.transport = roundTrip(func(r *http.Request) (*http.Response, error) {
+			if r.URL.Path == "/v4/dataplanes/dataplanes" || r.URL.Path == "/v4/hardwareTier" {
+				<-r.Context().Done()
+				return nil, r.Context().Err()
+			}
+			if r.Method != http.MethodGet && first == 0 {
+				first = time.Since(began)
+			}
+			return next.RoundTrip(r)
+		})
+		res := s.must(0, "restore")
+		if first == 0 || first > 3*time.Minute {
+			t.Errorf("the first start was sent after %s", first)
+		}
+		if notes := strings.Join(res.Notes, "\n"); !strings.Contains(notes, "hardware tier") {
+			t.Errorf("it is not said that tiers were not checked:\n%s", notes)
+		}
+	})
+}
+
+// What a job runs in is for people to read. Without it the job is one all the same.
+func TestAJobWithoutRuntimeDetailsIsAJob(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, dominosim.Config{Profile: "6.1", Seed: 11, Plain: true, Projects: 2, Jobs: 2})
+		next := s.transport
+		s.transport = roundTrip(func(r *http.Request) (*http.Response, error) {
+			res, err := next.RoundTrip(r)
+			if err == nil && strings.HasSuffix(r.URL.Path, "/runtimeExecutionDetails") {
+				_ = res.Body.Close()
+				res.Body, res.ContentLength = io.NopCloser(bytes.NewReader(nil)), 0
+			}
+			return res, err
+		})
+		res := s.must(0, "snapshot")
+		for _, k := range res.Kinds {
+			if k.Kind == execution.Job && k.Running != 2 {
+				t.Errorf("%d jobs run, want 2", k.Running)
+			}
+		}
+	})
+}
+
+// One HTML 404, as an ingress gives it, does not make classic workspaces unheard of.
+func TestOneStrayAnswerDoesNotHideClassicWorkspaces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, dominosim.Config{Profile: "6.1", Seed: 11, Plain: true, Projects: 30, Classics: 20})
+		next, stray := s.transport, 1
+		s.transport = roundTrip(func(r *http.Request) (*http.Response, error) {
+			if strings.HasSuffix(r.URL.Path, "/runningClassicWorkspaces") && stray > 0 {
+				stray--
+				return &http.Response{StatusCode: http.StatusNotFound, Header: http.Header{"Content-Type": {"text/html"}},
+					Body: io.NopCloser(strings.NewReader("<html><title>404</title></html>")), Request: r}, nil
+			}
+			return next.RoundTrip(r)
+		})
+		for _, k := range s.must(0, "snapshot").Kinds {
+			if k.Kind == execution.Workspace && k.Running != 20 {
+				t.Errorf("%d workspaces run, want 20", k.Running)
+			}
+		}
+	})
+}
+
+// A shutdown that says what it is for keeps its hands off a window that is for something else.
+func TestAnIntentKeepsOutOfAnotherMaintenance(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, dominosim.Config{Profile: "6.1", Seed: 11, Plain: true, Projects: 2, Apps: 2})
+		s.must(0, "snapshot")
+		s.must(0, "shutdown", "DMM_INTENT=6.2.0")
+		s.must(0, "restore")
+		s.must(0, "shutdown", "DMM_INTENT=6.2.0") // has been
+		s.must(0, "snapshot")
+		s.must(0, "shutdown") // by hand
+		before := len(s.sim.Ledger().Writes())
+		if _, err := s.run("shutdown", "DMM_INTENT=6.2.0"); err == nil || !strings.Contains(err.Error(), "another maintenance") {
+			t.Errorf("a shutdown for 6.2.0 in a window that is by hand: %v", err)
+		}
+		if n := len(s.sim.Ledger().Writes()); n != before {
+			t.Errorf("%d calls changed Domino", n-before)
+		}
+		s.must(0, "restore")
+		s.must(0, "shutdown", "DMM_INTENT=6.2.0") // has still been
+		if n := s.must(0, "status"); n.Window != "000002" {
+			t.Errorf("the newest window is %s, want 000002", n.Window)
+		}
+	})
+}
