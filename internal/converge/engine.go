@@ -72,6 +72,7 @@ func (e *Engine) Execute(ctx context.Context, p Plan) error {
 	for _, l := range p.Left {
 		x.buffer(window.OutcomeOf(window.Left, p.Goal, l.Item.Key(), "", l.Reason, 0))
 	}
+	doubtful, settled := 0, time.Time{}
 	for _, s := range p.Steps {
 		d := e.Drivers.Of(s.Item.Kind)
 		if d == nil {
@@ -79,6 +80,12 @@ func (e *Engine) Execute(ctx context.Context, p Plan) error {
 			continue
 		}
 		x.tasks = append(x.tasks, newTask(p.Goal, s, d))
+		if s.NotBefore.After(time.Now()) {
+			doubtful, settled = doubtful+1, s.NotBefore
+		}
+	}
+	if doubtful > 0 {
+		x.Log.Info(fmt.Sprintf("leaving %d executions alone until %s: a call for them may still take effect", doubtful, settled.UTC().Format(time.RFC3339)))
 	}
 	x.open, x.phases[ready] = len(x.tasks), len(x.tasks)
 	for _, t := range x.tasks {

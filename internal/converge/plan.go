@@ -111,6 +111,8 @@ func (p *Plan) add(it *window.Item, run string, settled time.Time, also string) 
 		s.Why = "found running after the snapshot"
 	case p.Goal == window.Stop:
 		s.Why = "was " + string(it.State) + " in the snapshot"
+	case it.Claimed:
+		s.Why = "ran in the snapshot, does not run now"
 	default:
 		s.Why = "was stopped by this window"
 	}

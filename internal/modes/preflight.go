@@ -2,11 +2,13 @@ package modes
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
 	"github.com/domino-maintenance-mode/dmm/internal/converge"
 	"github.com/domino-maintenance-mode/dmm/internal/execution"
+	"github.com/domino-maintenance-mode/dmm/internal/report"
 )
 
 // preflightTime is how long a preflight may take. It only warns: a route that hangs must not keep executions down.
@@ -54,6 +56,20 @@ func (e *Env) foresee(ctx context.Context, at *scene, executions []execution.Exe
 		at.res.Note(p.String())
 	}
 	return nil
+}
+
+// afterErrors is the next step: then, once what the findings call errors is seen to, or else at once.
+func afterErrors(res *report.Result, then, atOnce string) string {
+	n := 0
+	for _, f := range res.Findings {
+		if f.Severity == execution.Error {
+			n++
+		}
+	}
+	if n == 0 {
+		return atOnce
+	}
+	return fmt.Sprintf("see to the %s above, %s", plural(n, "error"), then)
 }
 
 // running are the executions that count as running.

@@ -635,6 +635,14 @@ func TestARebuiltDeploymentIsRestoredFromASnapshot(t *testing.T) {
 		if err != nil || res.Code != 4 || len(s.sim.Ledger().Writes()) > 0 {
 			t.Fatalf("restore --from-snapshot without --yes: code %d, error %v, %d writes; want 4 and none", res.Code, err, len(s.sim.Ledger().Writes()))
 		}
+		for _, e := range res.Executions {
+			if !down[dominosim.Key{Kind: dominosim.KindApp, ID: e.ID}] || e.Reason != "ran in the snapshot, does not run now" {
+				t.Errorf("the look lists %s %s (%s: %s), want only what does not run now", e.Kind, e.ID, e.Outcome, e.Reason)
+			}
+		}
+		if len(res.Executions) != len(down) || res.Next != "dmm restore --from-snapshot "+id+" --yes" {
+			t.Errorf("the look lists %d, next %q; want %d and the command with --yes", len(res.Executions), res.Next, len(down))
+		}
 		s.must(0, "restore", "DMM_RESTORE_FROM="+id, "DMM_YES=true")
 		s.wantSame(ran)
 		s.wantExactly(ran, func(dominosim.Key) int { return 0 }, func(k dominosim.Key) int {
@@ -643,6 +651,9 @@ func TestARebuiltDeploymentIsRestoredFromASnapshot(t *testing.T) {
 			}
 			return 0
 		})
+		if res := s.must(0, "restore", "DMM_RESTORE_FROM="+id); len(res.Executions) > 0 || res.Next != "" {
+			t.Errorf("with all of it back the look lists %d executions, next %q", len(res.Executions), res.Next)
+		}
 	})
 }
 

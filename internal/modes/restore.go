@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/domino-maintenance-mode/dmm/internal/converge"
 	"github.com/domino-maintenance-mode/dmm/internal/execution"
@@ -32,7 +35,7 @@ func Restore(ctx context.Context, e *Env) (*report.Result, error) {
 		return e.restoreFrom(ctx, at, from)
 	}
 	if !at.open() {
-		return at.nothingOpen(ctx, "Nothing to restore: no maintenance is open.")
+		return e.nothingToRestore(ctx, at)
 	}
 	last := at.last
 	if !last.Pinned.FromSnapshot { // a deployment that was rebuilt may have moved
@@ -52,6 +55,29 @@ func Restore(ctx context.Context, e *Env) (*report.Result, error) {
 		return nil, err
 	}
 	return e.bringBack(ctx, at, run, snap)
+}
+
+// nothingToRestore says what the last window left down, since nothing will bring it back by itself.
+func (e *Env) nothingToRestore(ctx context.Context, at *scene) (*report.Result, error) {
+	res, err := at.nothingOpen(ctx, "Nothing to restore: no maintenance is open.")
+	if err != nil || at.last == nil {
+		return res, err
+	}
+	var lines []execution.Execution
+	if snap, err := pinnedSnapshot(ctx, at.store, at.last.Pinned); err == nil {
+		lines = snap.Executions
+	}
+	left := 0
+	for _, it := range window.Remaining(lines, at.last.Lines).Items() {
+		if it.Ours() && it.Start.Outcome == window.Left {
+			left++
+		}
+	}
+	if left > 0 {
+		res.Message += fmt.Sprintf(" Window %s left %s down.", at.last.Name(), plural(left, "execution"))
+		res.Next = "dmm report " + at.last.Name() + ", which names them"
+	}
+	return res, nil
 }
 
 // bringBack starts what the window owes, and closes it when nothing is owed any more.
@@ -90,13 +116,13 @@ func (e *Env) bringBack(ctx context.Context, at *scene, run *window.Run, snap *s
 	}
 	if err == nil && len(balance.ToStart()) == len(givenUp) {
 		if err = run.Close(ctx, "", givenUp...); err == nil {
-			concludeRestore(at.res, balance, run.Pinned().Filter)
+			e.concludeRestore(at.res, balance, run.Pinned().Filter)
 			return at.res, nil
 		}
 	} else if err == nil {
 		err = run.Append(ctx, givenUp...)
 	}
-	concludeRestore(at.res, balance, run.Pinned().Filter)
+	e.concludeRestore(at.res, balance, run.Pinned().Filter)
 	return at.res, e.finish(ctx, run, at.res, err)
 }
 
@@ -172,12 +198,25 @@ func (e *Env) restoreFrom(ctx context.Context, at *scene, id string) (*report.Re
 		if err != nil {
 			return nil, err
 		}
-		if !e.Config.DryRun {
-			res.Code = 4
-			res.Message = fmt.Sprintf("Refused: no maintenance stopped the %s above; their owners may have.", plural(len(res.Executions), "execution"))
-			res.Next = fmt.Sprintf("dmm restore --from-snapshot %s --yes, to start those of them that do not run", snap.ID)
+		n := 0
+		for _, x := range res.Executions {
+			if x.Outcome == "planned" {
+				n++
+			}
 		}
-		return res, err
+		res.Next = ""
+		if n > 0 {
+			res.Next = fmt.Sprintf("dmm restore --from-snapshot %s --yes", snap.ID)
+		}
+		switch {
+		case e.Config.DryRun:
+		case n == 0:
+			res.Message = "Nothing to start: none of what ran in the snapshot and these settings would start is down now."
+		default:
+			res.Code = 4
+			res.Message = fmt.Sprintf("Refused without --yes: the %s above ran in the snapshot and would be started, though their owners may have stopped them.", plural(n, "execution"))
+		}
+		return res, nil
 	}
 	run, err := window.OpenNext(ctx, at.store, at.last, pinned, e.holder(window.ModeRestore))
 	if err != nil {
@@ -227,6 +266,7 @@ func (e *Env) fill(ctx context.Context, at *scene, balance *window.Balance) ([]w
 func (e *Env) previewRestore(ctx context.Context, at *scene, snap *snapshot.Snapshot, journal []window.Line) (*report.Result, error) {
 	balance := window.Remaining(snap.Executions, journal)
 	if journal[0].Window.FromSnapshot {
+		e.passOver(ctx, at, balance)
 		lines, err := e.fill(ctx, at, balance)
 		if err != nil {
 			return nil, err
@@ -243,9 +283,52 @@ func (e *Env) previewRestore(ctx context.Context, at *scene, snap *snapshot.Snap
 	return at.res, nil
 }
 
-func concludeRestore(res *report.Result, b *window.Balance, f execution.Filter) {
+// passOver settles in a preview what runs already, as the real run would once it has looked at each.
+func (e *Env) passOver(ctx context.Context, at *scene, balance *window.Balance) {
+	drivers := execution.NewDrivers(at.client)
+	var reads errgroup.Group
+	reads.SetLimit(64) // the client's limiter sets the pace
+	var mu sync.Mutex
+	var running []window.Line
+	for _, it := range balance.ToStart() {
+		d := drivers.Of(it.Kind)
+		if d == nil {
+			continue
+		}
+		reads.Go(func() error {
+			now, err := d.Read(ctx, it.Execution)
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case err == nil && now.State.Up():
+				running = append(running, window.OutcomeOf(window.Done, window.Start, it.Key(), now.Instance, "", 0))
+			case err != nil && !errors.Is(err, execution.ErrGone):
+				at.res.Note(fmt.Sprintf("%s: whether it runs could not be read: %v", it.Execution, err))
+			}
+			return nil
+		})
+	}
+	_ = reads.Wait() // errors are notes
+	balance.Apply(running...)
+}
+
+func (e *Env) concludeRestore(res *report.Result, b *window.Balance, f execution.Filter) {
 	res.Starting(b, f)
 	sum := res.Sum()
+	leftOut, rest := 0, ""
+	for _, it := range b.ToStart() {
+		if !e.filter().Match(it.Execution) {
+			leftOut++
+		}
+	}
+	if leftOut > 0 {
+		rest = fmt.Sprintf(" The filters of this run leave out %d of these.", leftOut)
+	}
+	defer func() {
+		if n := res.Guessed(); n > 0 {
+			res.Message += fmt.Sprintf(" %d came back perhaps not as before, as listed.", n)
+		}
+	}()
 	switch {
 	case b.Phase == window.PhaseClosed && sum.Left > 0:
 		res.Message = fmt.Sprintf("Restore is done: %d of %s are back, %d left as listed; window %s is closed.", sum.Done, plural(sum.Total, "execution"), sum.Left, res.Window)
@@ -253,10 +336,13 @@ func concludeRestore(res *report.Result, b *window.Balance, f execution.Filter) 
 		res.Message = fmt.Sprintf("Restore is done: %d of %s are back; window %s is closed.", sum.Done, plural(sum.Total, "execution"), res.Window)
 	case sum.Failed > 0:
 		res.Code = 3
-		res.Message = fmt.Sprintf("Restore is partial: %d of %s are back, %d failed, %d remain.", sum.Done, plural(sum.Total, "execution"), sum.Failed, sum.Remaining)
+		res.Message = fmt.Sprintf("Restore is partial: %d of %s are back, %d failed, %d remain.", sum.Done, plural(sum.Total, "execution"), sum.Failed, sum.Remaining) + rest
 		res.Next = "mend what is said above, then dmm restore again, or dmm close --reason '...' to give up the rest"
 	default:
-		res.Message = fmt.Sprintf("Restore is not finished: %d of %s are back, %d remain.", sum.Done, plural(sum.Total, "execution"), sum.Remaining)
+		res.Message = fmt.Sprintf("Restore is not finished: %d of %s are back, %d remain.", sum.Done, plural(sum.Total, "execution"), sum.Remaining) + rest
 		res.Next = "dmm restore"
+		if leftOut > 0 {
+			res.Next = "dmm restore without filters, for the rest"
+		}
 	}
 }

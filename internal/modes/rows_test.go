@@ -369,6 +369,42 @@ func TestRow17AVolumeThatIsNotRegisteredIsFound(t *testing.T) {
 	})
 }
 
+func TestARestoreSaysWhatCameBackNotAsItWas(t *testing.T) {
+	c, yes := rows("6.1"), true
+	c.MissingOptionalFields = &yes
+	row(t, c, func(s *site) {
+		app := s.objectNamed(dominosim.KindApp, "unregistered-volume")
+		res := s.must(0, "snapshot")
+		if !strings.HasPrefix(res.Next, "see to the ") || !strings.HasSuffix(res.Next, " above, then dmm shutdown") {
+			t.Errorf("a snapshot with findings of severity error says next %q", res.Next)
+		}
+		s.must(0, "shutdown")
+		res = s.must(0, "restore", "DMM_KINDS=ModelAPI")
+		if !strings.Contains(res.Message, "The filters of this run leave out ") {
+			t.Errorf("a restore whose filter leaves most out says %q", res.Message)
+		}
+		res = s.must(0, "restore", "DMM_RESTORE_WORKSPACES=false")
+		guess := "is not registered for its project: the restart will lack it"
+		for _, e := range res.Executions {
+			if e.ID == app.ID && (e.Outcome != "done" || len(e.Guesses) != 1 || !strings.Contains(e.Guesses[0], guess)) {
+				t.Errorf("restore says of %s: %s, guesses %q", e.Name, e.Outcome, e.Guesses)
+			}
+		}
+		var text strings.Builder
+		if err := res.WriteText(&text); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(text.String(), "Back, but perhaps not as it was:") || !strings.Contains(text.String(), guess) ||
+			!strings.Contains(text.String(), "Found before this restore began") || !strings.Contains(res.Message, "came back perhaps not as before") {
+			t.Errorf("restore does not say what came back without its volume:\n%s", &text)
+		}
+		res = s.must(0, "restore", "DMM_RESTORE_WORKSPACES=false")
+		if !strings.Contains(res.Message, "Window 000001 left ") || !strings.HasPrefix(res.Next, "dmm report 000001") {
+			t.Errorf("a second restore says %q, next %q", res.Message, res.Next)
+		}
+	})
+}
+
 func TestRow18AVersionThatIsNotActiveComesBack(t *testing.T) {
 	c, yes := rows("6.1"), true
 	c.MissingOptionalFields = &yes

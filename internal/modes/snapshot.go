@@ -161,7 +161,7 @@ func describe(res *report.Result, m snapshot.Manifest, executions []execution.Ex
 		res.Next = "mend what is said above and run dmm snapshot again; shutdown refuses this one"
 		return res
 	}
-	res.Next = "dmm shutdown"
+	res.Next = afterErrors(res, "then dmm shutdown", "dmm shutdown")
 	return res
 }
 

@@ -72,12 +72,12 @@ func status(ctx context.Context, e *Env) (*report.Result, error) {
 	sum := res.Sum()
 	switch b.Phase {
 	case window.PhaseClosed:
-		res.Message = fmt.Sprintf("No maintenance is open. The last, window %s, brought back %d of %s.", w.Name(), sum.Done, plural(sum.Total, "execution"))
+		res.Message = fmt.Sprintf("No maintenance is open. The last, window %s, brought back %d of %s and left %d.", w.Name(), sum.Done, plural(sum.Total, "execution"), sum.Left)
 		if b.GivenUp != "" {
 			res.Message += " It was closed because: " + b.GivenUp
 		}
 	case window.PhaseRestoring:
-		res.Message = fmt.Sprintf("Window %s is being restored: %d of %s are back, %d failed, %d remain.", w.Name(), sum.Done, plural(sum.Total, "execution"), sum.Failed, sum.Remaining)
+		res.Message = fmt.Sprintf("Window %s is being restored: %d of %s are back, %d failed, %d left, %d remain.", w.Name(), sum.Done, plural(sum.Total, "execution"), sum.Failed, sum.Left, sum.Remaining)
 		res.Next = "dmm restore"
 	case window.PhaseStopped:
 		res.Message = fmt.Sprintf("Window %s is down: %d of %s stopped, %d failed.", w.Name(), sum.Done, plural(sum.Total, "execution"), sum.Failed)

@@ -55,7 +55,9 @@ type page struct {
 	Mood, Host, When, Quiet, TimeLead string
 	Figures                           []figure
 	Troubles                          []card
+	Guessed                           []Entry
 	MoreTroubles, MoreOwners          int
+	MoreGuessed                       int
 	Marks, Ticks                      []label
 	Bands                             []band
 	Chart                             chart
@@ -198,6 +200,11 @@ func (p *page) figures() {
 func (p *page) lists() {
 	others := map[Outcome]*apart{}
 	for _, e := range p.Entries {
+		if len(e.Guesses) > 0 && len(p.Guessed) < maxCards {
+			p.Guessed = append(p.Guessed, e)
+		} else if len(e.Guesses) > 0 {
+			p.MoreGuessed++
+		}
 		switch {
 		case e.Outcome.Trouble() && len(p.Troubles) < maxCards:
 			p.Troubles = append(p.Troubles, card{e, colour(e.Kind), strings.SplitN(meanings[e.Outcome], ":", 2)[0]})
@@ -487,11 +494,22 @@ func (p *page) table() {
 				up = t.Unix()
 			}
 		}
+		downtime := e.Downtime
+		if up == 0 {
+			downtime = 0 // still away, or nobody has seen it back
+		}
 		d.Rows = append(d.Rows, []any{
 			e.Name, e.ID, kinds(string(e.Kind)), projects(cmp.Or(e.Project, "(no project)")), owners(cmp.Or(e.Owner, "(no owner)")),
-			slices.Index(order, e.Outcome), reasons(e.Reason), asked, up, e.Downtime, lanes[execution.Key{Kind: e.Kind, ID: e.ID}] - 1,
+			slices.Index(order, e.Outcome), reasons(strings.Join(append(reason(e), e.Guesses...), "; ")), asked, up, downtime, lanes[execution.Key{Kind: e.Kind, ID: e.ID}] - 1,
 		})
 	}
+}
+
+func reason(e Entry) []string {
+	if e.Reason == "" {
+		return nil
+	}
+	return []string{e.Reason}
 }
 
 // words keeps each word once, and gives its number.

@@ -84,18 +84,20 @@ func (o Outcome) Trouble() bool { return slices.Contains(troubles, o) }
 
 // Entry is one execution that ran, or was found running.
 type Entry struct {
-	Kind     execution.Kind `json:"kind"`
-	ID       string         `json:"id"`
-	Name     string         `json:"name"`
-	Project  string         `json:"project"`
-	Owner    string         `json:"owner"` // whom it ran as, else the owner of its project
-	Outcome  Outcome        `json:"outcome"`
-	Reason   string         `json:"reason,omitempty"`
-	Next     string         `json:"next,omitempty"`
-	Tries    int            `json:"tries,omitempty"` // calls to start it
-	Late     bool           `json:"late,omitempty"`  // found running after the snapshot
-	Outages  []Outage       `json:"outages,omitempty"`
-	Downtime float64        `json:"downtimeSeconds,omitempty"` // see Outage.Downtime; up to now, if it is not back
+	Kind    execution.Kind `json:"kind"`
+	ID      string         `json:"id"`
+	Name    string         `json:"name"`
+	Project string         `json:"project"`
+	Owner   string         `json:"owner"` // whom it ran as, else the owner of its project
+	Outcome Outcome        `json:"outcome"`
+	Reason  string         `json:"reason,omitempty"`
+	Next    string         `json:"next,omitempty"`
+	Tries   int            `json:"tries,omitempty"` // calls to start it
+	Late    bool           `json:"late,omitempty"`  // found running after the snapshot
+	// Guesses say what Domino did not tell of how it ran, or would not do again, of what dmm has brought back.
+	Guesses  []string `json:"guesses,omitempty"`
+	Outages  []Outage `json:"outages,omitempty"`
+	Downtime float64  `json:"downtimeSeconds,omitempty"` // see Outage.Downtime; up to now, if it is not back
 }
 
 // Outage is one time that an execution was away.
@@ -298,6 +300,9 @@ func (m *Maintenance) enter(it *window.Item, outages []Outage, w *window.Window)
 		m.Beside[string(Excluded)]++
 	}
 	e.Next = m.next(e, it)
+	if e.Outcome == Back && it.Start.Intents > 0 { // what others started is as they wanted it
+		e.Guesses = it.Guesses
+	}
 	if w.Pinned.FromSnapshot {
 		e.Outages = nil // nobody knows since when they had been away
 	}
@@ -460,6 +465,9 @@ func (m *Maintenance) conclude() {
 	if g.Left > 0 {
 		but = append(but, map[bool]string{true: "1 is left to its owner", false: fmt.Sprintf("%d are left to their owners", g.Left)}[g.Left == 1])
 	}
+	if n := m.guessed(); n > 0 {
+		but = append(but, fmt.Sprintf("%d came back perhaps not as before", n))
+	}
 	if len(but) > 0 {
 		m.Summary += "; " + strings.Join(but, ", ")
 	}
@@ -470,6 +478,17 @@ func (m *Maintenance) conclude() {
 	if n := m.Beside[string(Excluded)]; n > 0 {
 		m.Notes = append(m.Notes, executions(n)+" ran and were left out by the filters of this maintenance.")
 	}
+}
+
+// guessed is how many came back, but perhaps not as they were.
+func (m *Maintenance) guessed() int {
+	n := 0
+	for _, e := range m.Entries {
+		if len(e.Guesses) > 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // stopped is how many are down, whether or not they have come back since.

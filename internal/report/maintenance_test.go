@@ -66,6 +66,10 @@ func TestTheReportKeepsToItsSchema(t *testing.T) {
 	hostileSnap, hostileWindow := sample(50, func(i int) string { return attacks[i%len(attacks)] })
 	from, fromWindow := maintenance(restored()[7:])
 	fromWindow.Pinned.FromSnapshot = true
+	guesses, guessesWindow := maintenance(restored())
+	for i := range guesses.Executions {
+		guesses.Executions[i].Guesses = []string{"its commit is not known"}
+	}
 	for name, m := range map[string]*report.Maintenance{
 		"nothing yet":         report.Of(maintenance(nil)),
 		"stopping":            report.Of(maintenance(stopped())),
@@ -75,6 +79,7 @@ func TestTheReportKeepsToItsSchema(t *testing.T) {
 		"hostile names":       report.Of(hostileSnap, hostileWindow),
 		"no snapshot":         report.Of(nil, bigWindow),
 		"from a snapshot":     report.Of(from, fromWindow),
+		"guesses":             report.Of(guesses, guessesWindow),
 	} {
 		body := maintenanceJSON(t, m)
 		v, err := jsonschema.UnmarshalJSON(bytes.NewReader(body))
@@ -106,6 +111,35 @@ func entry(t *testing.T, m *report.Maintenance, id string) report.Entry {
 		t.Fatalf("the report does not have %s", id)
 	}
 	return m.Entries[i]
+}
+
+// What dmm started without knowing all of how it ran is named in every format, and what others started is not.
+func TestWhatCameBackPerhapsNotAsItWas(t *testing.T) {
+	snap, w := maintenance(restored())
+	for i := range snap.Executions {
+		if e := &snap.Executions[i]; e.ID == "a1" || e.State.Down() {
+			e.Guesses = []string{"its external volume \"<lake>\" is not registered"}
+		}
+	}
+	m := report.Of(snap, w)
+	if m.Verdict != report.VerdictDone && m.Total.Failed == 0 || !strings.Contains(m.Summary, "1 came back perhaps not as before") {
+		t.Errorf("verdict %s: %s", m.Verdict, m.Summary)
+	}
+	if text := maintenanceText(t, m); !strings.Contains(text, "Back, but perhaps not as it was:\n  App a.okafor/churn-forecast \"dashboard\"") ||
+		strings.Count(text, "is not registered") != 1 {
+		t.Errorf("the text does not name it once:\n%s", text)
+	}
+	if got := strings.Count(string(maintenanceJSON(t, m)), `"guesses":["its external volume`); got != 1 {
+		t.Errorf("the JSON has guesses of %d executions, want 1", got)
+	}
+	var page strings.Builder
+	if err := m.WriteHTML(&page); err != nil {
+		t.Fatal(err)
+	}
+	section := page.String()[strings.Index(page.String(), "h-guessed"):]
+	if !strings.Contains(section, "<b>dashboard</b>") || !strings.Contains(section, "&lt;lake&gt;") {
+		t.Error("the page has no section of what came back perhaps not as it was")
+	}
 }
 
 // Each line of the journal has its place in the times of its execution.

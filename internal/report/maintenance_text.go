@@ -27,6 +27,9 @@ var meanings = map[Outcome]string{
 	Back:      "Running again",
 }
 
+// notAsBefore heads what came back with guesses.
+const notAsBefore = "Back, but perhaps not as it was"
+
 // day is how people read a time; all are UTC.
 const day = "2 January 2006, 15:04:05 UTC"
 
@@ -57,8 +60,12 @@ func (m *Maintenance) WriteText(w io.Writer) error {
 	}
 	_ = t.Flush() // a strings.Builder does not fail
 	for _, o := range order {
-		m.list(&b, o)
+		m.list(&b, meanings[o], func(e Entry) bool { return e.Outcome == o && o != Back })
+		if o == troubles[len(troubles)-1] {
+			m.list(&b, notAsBefore, func(e Entry) bool { return len(e.Guesses) > 0 })
+		}
 	}
+	m.list(&b, "Running again, with something to know", func(e Entry) bool { return e.Outcome == Back && e.Reason != "" && len(e.Guesses) == 0 })
 	if len(m.Runs) > 0 {
 		b.WriteString("\nWho worked on it:\n")
 		t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
@@ -105,20 +112,13 @@ func lasting(seconds float64) string {
 	return Spoken(time.Duration(seconds * float64(time.Second)))
 }
 
-func (m *Maintenance) list(b *strings.Builder, o Outcome) {
-	if o == Back { // what came back with something to know
-		o = "" // below: those with a reason only
-	}
+func (m *Maintenance) list(b *strings.Builder, heading string, which func(Entry) bool) {
 	n := 0
 	for _, e := range m.Entries {
-		if e.Outcome != o && (o != "" || e.Outcome != Back || e.Reason == "") {
+		if !which(e) {
 			continue
 		}
 		if n++; n == 1 {
-			heading := meanings[o]
-			if o == "" {
-				heading = "Running again, with something to know"
-			}
 			fmt.Fprintf(b, "\n%s:\n", heading)
 		}
 		if n > maxPerHeading {
@@ -135,6 +135,9 @@ func (m *Maintenance) list(b *strings.Builder, o Outcome) {
 		b.WriteString("\n")
 		if e.Outcome.Trouble() {
 			b.WriteString("      " + oneLine(e.Next) + "\n")
+		}
+		for _, g := range e.Guesses {
+			b.WriteString("      " + oneLine(g) + "\n")
 		}
 	}
 	if n > maxPerHeading {

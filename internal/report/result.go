@@ -104,6 +104,24 @@ type Execution struct {
 	Guesses []string       `json:"guesses,omitempty"`
 }
 
+// guessed is the heading of what a restore brought back with guesses.
+const guessed = "guessed"
+
+func (r *Result) guessed(e Execution) bool {
+	return (r.Phase == window.PhaseRestoring || r.Phase == window.PhaseClosed) && e.Outcome == "done" && len(e.Guesses) > 0
+}
+
+// Guessed is how many a restore brought back, but perhaps not as they were.
+func (r *Result) Guessed() int {
+	n := 0
+	for _, e := range r.Executions {
+		if r.guessed(e) {
+			n++
+		}
+	}
+	return n
+}
+
 // Quiet reports whether the execution needs nobody's attention.
 func (e Execution) Quiet() bool { return e.Outcome == "done" && e.Reason == "" }
 
@@ -172,7 +190,11 @@ func (r *Result) fill(b *window.Balance, g window.Goal, mine func(*window.Item) 
 			c.Remaining++
 			outcome = "remaining"
 		}
-		r.Executions = append(r.Executions, ExecutionOf(it.Execution, outcome, a.Reason))
+		x := ExecutionOf(it.Execution, outcome, a.Reason)
+		if g == window.Start && outcome == "done" && a.Intents == 0 {
+			x.Guesses = nil // what others started is as they wanted it
+		}
+		r.Executions = append(r.Executions, x)
 	}
 	for _, k := range execution.Kinds() {
 		r.Kinds = append(r.Kinds, *counts[k])

@@ -10,6 +10,8 @@ import (
 	"text/tabwriter"
 	"time"
 	"unicode"
+
+	"github.com/domino-maintenance-mode/dmm/internal/window"
 )
 
 // headings say what the outcomes mean, in the order in which people should read them.
@@ -17,6 +19,7 @@ var headings = []struct{ outcome, text string }{
 	{"failed", "Failed, still to be dealt with"},
 	{"unknown", "In a state that dmm does not know, not touched"},
 	{"untouched", "Ran before, and was never stopped by dmm: please check"},
+	{guessed, notAsBefore},
 	{"remaining", "Not done yet"},
 	{"planned", "Would be done, in this order"},
 	{"running", "Ran when the snapshot was taken"},
@@ -77,7 +80,9 @@ func (r *Result) head(b *strings.Builder) {
 	row("Domino", r.Domino)
 	row("as", r.As)
 	row("snapshot", r.Snapshot)
-	if r.Window != "" {
+	if r.Window != "" && r.Phase == "" {
+		row("window", r.Window)
+	} else if r.Window != "" {
 		row("window", fmt.Sprintf("%s (%s)", r.Window, r.Phase))
 	}
 	if !r.LastQuiet.IsZero() {
@@ -111,7 +116,13 @@ func (r *Result) table(b *strings.Builder) {
 func (r *Result) list(b *strings.Builder, outcome, heading string) {
 	n := 0
 	for _, e := range r.Executions {
-		if e.Outcome != outcome || e.Quiet() {
+		as := e.Outcome
+		if r.guessed(e) {
+			as = guessed
+		} else if e.Quiet() {
+			continue
+		}
+		if as != outcome {
 			continue
 		}
 		if n++; n == 1 {
@@ -129,7 +140,7 @@ func (r *Result) list(b *strings.Builder, outcome, heading string) {
 			b.WriteString(": " + oneLine(e.Reason))
 		}
 		b.WriteString("\n")
-		if outcome == "planned" {
+		if outcome == "planned" || outcome == guessed {
 			for _, g := range e.Guesses {
 				b.WriteString("      " + oneLine(g) + "\n")
 			}
@@ -156,7 +167,11 @@ func (r *Result) checks(b *strings.Builder) {
 const maxPerFinding = 10
 
 func (r *Result) findings(b *strings.Builder) {
-	if len(r.Findings) > 0 {
+	switch {
+	case len(r.Findings) == 0:
+	case r.Mode == window.ModeRestore && !r.DryRun && r.Code != 4:
+		b.WriteString("\nFound before this restore began, with what was to be done by then:\n")
+	default:
 		b.WriteString("\nBefore the restore:\n")
 	}
 	for _, f := range r.Findings {
