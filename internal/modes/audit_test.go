@@ -235,6 +235,10 @@ func TestAuditFindsEachKindOfTrouble(t *testing.T) {
 				if i < 0 {
 					t.Fatalf("findings %+v, want %s", res.Findings, c.want)
 				}
+				var text strings.Builder
+				if err := res.WriteText(&text); err != nil || strings.Contains(text.String(), "()") {
+					t.Errorf("the text names something without its phase (%v):\n%s", err, &text)
+				}
 				if f := res.Findings[i]; f.Message == "" || f.Remedy == "" {
 					t.Errorf("the finding %+v does not say what is wrong and what to do", f)
 				}

@@ -41,8 +41,9 @@ type site struct {
 	from  string // the profile that it began with
 
 	transport http.RoundTripper
-	quiet     bool // no log, also with -v
-	cluster   bool // the pods of the simulation can be listed
+	quiet     bool      // no log, also with -v
+	log       io.Writer // where the log goes, unless nil
+	cluster   bool      // the pods of the simulation can be listed
 }
 
 // lagging is a deployment that is as awkward as Domino may be: lists late by up to 40 s and
@@ -80,6 +81,9 @@ func (s *site) runContext(ctx context.Context, mode string, env ...string) (*rep
 	log := slog.New(slog.DiscardHandler)
 	if testing.Verbose() && !s.quiet {
 		log = slog.New(slog.NewTextHandler(s.t.Output(), nil))
+	}
+	if s.log != nil {
+		log = slog.New(slog.NewTextHandler(s.log, nil))
 	}
 	e := &modes.Env{
 		Config: cfg, Out: io.Discard, Log: log, Version: "test", Transport: s.transport, Store: s.store,

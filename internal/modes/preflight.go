@@ -58,8 +58,8 @@ func (e *Env) foresee(ctx context.Context, at *scene, executions []execution.Exe
 	return nil
 }
 
-// afterErrors is the next step: then, once what the findings call errors is seen to, or else at once.
-func afterErrors(res *report.Result, then, atOnce string) string {
+// errorsFirst ends a message before the next step with what has to be seen to before it, if anything.
+func errorsFirst(res *report.Result) string {
 	n := 0
 	for _, f := range res.Findings {
 		if f.Severity == execution.Error {
@@ -67,9 +67,9 @@ func afterErrors(res *report.Result, then, atOnce string) string {
 		}
 	}
 	if n == 0 {
-		return atOnce
+		return ""
 	}
-	return fmt.Sprintf("see to the %s above, %s", plural(n, "error"), then)
+	return fmt.Sprintf(" See to the %s above first.", plural(n, "error"))
 }
 
 // running are the executions that count as running.

@@ -72,7 +72,12 @@ func TestAStopThatLandsAfterTheEndOfItsRunIsNotMissedByTheRestore(t *testing.T) 
 		// the call takes effect 20 s after it was sent.
 		s.sim.AddFault(dominosim.Fault{Path: stopApp, Object: app.ID, Kind: dominosim.FaultHang, Delay: 20 * time.Second})
 		s.interrupted(time.Second, "shutdown")
+		var log bytes.Buffer
+		s.log = &log
 		s.must(0, "restore")
+		if n := strings.Count(log.String(), "alone until "); n != 1 {
+			t.Errorf("the run says %d times why it waits, want once:\n%s", n, &log)
+		}
 		time.Sleep(time.Minute)
 		s.wantSame(ran)
 		s.wantFired()

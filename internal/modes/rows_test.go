@@ -375,8 +375,8 @@ func TestARestoreSaysWhatCameBackNotAsItWas(t *testing.T) {
 	row(t, c, func(s *site) {
 		app := s.objectNamed(dominosim.KindApp, "unregistered-volume")
 		res := s.must(0, "snapshot")
-		if !strings.HasPrefix(res.Next, "see to the ") || !strings.HasSuffix(res.Next, " above, then dmm shutdown") {
-			t.Errorf("a snapshot with findings of severity error says next %q", res.Next)
+		if !strings.Contains(res.LastLine(), " above first. Next: dmm shutdown") {
+			t.Errorf("a snapshot with findings of severity error says %q", res.LastLine())
 		}
 		s.must(0, "shutdown")
 		res = s.must(0, "restore", "DMM_KINDS=ModelAPI")

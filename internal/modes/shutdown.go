@@ -396,7 +396,8 @@ func concludeShutdown(res *report.Result, run *window.Run, b *window.Balance, f 
 	default:
 		res.Phase = window.PhaseStopped // once the end is on record
 		res.Message = fmt.Sprintf("Shutdown is done: %s down.", plural(sum.Total, "execution"))
-		res.Next = afterErrors(res, "upgrade Domino, then dmm restore", "upgrade Domino, then dmm restore")
+		res.Message += errorsFirst(res)
+		res.Next = "upgrade Domino, then dmm restore"
 	}
 }
 
@@ -435,7 +436,8 @@ func (e *Env) previewShutdown(ctx context.Context, at *scene, snap *snapshot.Sna
 		res.Message += fmt.Sprintf(" and wait for %d", waits)
 	}
 	res.Message += "."
-	res.Next = afterErrors(res, "then dmm shutdown", "dmm shutdown")
+	res.Message += errorsFirst(res)
+	res.Next = "dmm shutdown"
 	return res, nil
 }
 

@@ -161,7 +161,8 @@ func describe(res *report.Result, m snapshot.Manifest, executions []execution.Ex
 		res.Next = "mend what is said above and run dmm snapshot again; shutdown refuses this one"
 		return res
 	}
-	res.Next = afterErrors(res, "then dmm shutdown", "dmm shutdown")
+	res.Message += errorsFirst(res)
+	res.Next = "dmm shutdown"
 	return res
 }
 
