@@ -154,7 +154,7 @@ func TestWhatAnOpenWindowRefuses(t *testing.T) {
 	writes := len(s.sim.Ledger().Writes())
 
 	s.dmm("snapshot").want(t, exitDone, "No snapshot was taken: window 000001 is open and keeps to snapshot "+s.snapshotID())
-	dmm(t, s.with("DMM_KINDS=App"), "shutdown").want(t, exitUsage, "window 000001 was opened with", "Next: go on with the filters that the window was opened with")
+	dmm(t, s.with("DMM_KINDS=App"), "shutdown").want(t, exitUsage, "window 000001 was opened with", "Next: go on with the filters that the window was opened with: without any flag for them")
 	dmm(t, s.with("DMM_SNAPSHOT=20200101-000000-aaaa"), "shutdown").want(t, exitUsage, "window 000001 is open and keeps to "+s.snapshotID(), "Next: leave DMM_SNAPSHOT out")
 	other := newSite(t, quick())
 	for _, mode := range []string{"shutdown", "restore"} {

@@ -116,20 +116,28 @@ func (e *Env) snapshotFor(ctx context.Context, at *scene) (*snapshot.Snapshot, e
 	if f := e.filter(); !reflect.DeepEqual(f, last.Pinned.Filter) {
 		return nil, &UsageError{
 			Reason: fmt.Sprintf("the filters say %q, but window %s was opened with %q", f, last.Name(), last.Pinned.Filter),
-			Next:   "go on with the filters that the window was opened with",
+			Next:   "go on with the filters that the window was opened with" + orNone(last.Pinned.Flags()),
 		}
 	}
 	if h := e.handling(); h != last.Pinned.Handling && last.Pinned.Handling != (execution.Handling{}) {
 		return nil, &UsageError{
 			Reason: fmt.Sprintf("DMM_RUNNING_JOBS is %s and DMM_RUNNING_BUILDS is %s, but window %s was opened with %s and %s",
 				h.Jobs, h.Builds, last.Name(), last.Pinned.Handling.Jobs, last.Pinned.Handling.Builds),
-			Next: "go on with the settings that the window was opened with",
+			Next: "go on with the settings that the window was opened with" + orNone(last.Pinned.Flags()),
 		}
 	}
 	if err := sameDeployment("window "+last.Name(), last.Pinned.Domino, at.domino.URL); err != nil {
 		return nil, err
 	}
 	return pinnedSnapshot(ctx, at.store, last.Pinned)
+}
+
+// orNone ends a sentence about flags.
+func orNone(flags string) string {
+	if flags == "" {
+		return ": without any flag for them"
+	}
+	return ":" + flags
 }
 
 // handling is what the settings say about jobs and builds.

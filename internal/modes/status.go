@@ -84,7 +84,7 @@ func status(ctx context.Context, e *Env) (*report.Result, error) {
 		res.Next = "upgrade Domino, then dmm restore"
 	default:
 		res.Message = fmt.Sprintf("Window %s is being shut down: %d of %s are down, %d failed, %d remain.", w.Name(), sum.Done+sum.NotOurs, plural(sum.Total, "execution"), sum.Failed, sum.Remaining)
-		res.Next = "dmm shutdown, to go on, or dmm restore, to call it off"
+		res.Next = "dmm shutdown" + w.Pinned.Flags() + ", to go on, or dmm restore, to call it off"
 	}
 	return res, nil
 }

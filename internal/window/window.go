@@ -34,6 +34,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"golang.org/x/sync/errgroup"
 
@@ -280,6 +281,40 @@ type Pinned struct {
 	// tell a shutdown that is repeated from one that is meant.
 	Intent string `json:"intent,omitempty"`
 	Before string `json:"before,omitempty"`
+}
+
+// Flags are the flags with which a shutdown goes on in the window, each with a space before it.
+func (p Pinned) Flags() string {
+	var b strings.Builder
+	add := func(flag string, values ...string) {
+		value := strings.Join(values, ",")
+		if value == "" {
+			return
+		}
+		if strings.ContainsFunc(value, func(r rune) bool {
+			return !strings.ContainsRune("-_./,:@", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r)
+		}) {
+			value = "'" + strings.ReplaceAll(value, "'", `'\''`) + "'" // as a shell has it
+		}
+		b.WriteString(" --" + flag + " " + value)
+	}
+	kinds := make([]string, len(p.Filter.Kinds))
+	for i, k := range p.Filter.Kinds {
+		kinds[i] = string(k)
+	}
+	add("kinds", kinds...)
+	add("projects", p.Filter.Projects...)
+	add("owners", p.Filter.Owners...)
+	add("exclude-projects", p.Filter.ExcludeProjects...)
+	add("exclude-owners", p.Filter.ExcludeOwners...)
+	add("exclude", p.Filter.Exclude...)
+	if p.Handling.Jobs != execution.PolicyWait { // the default
+		add("running-jobs", string(p.Handling.Jobs))
+	}
+	if p.Handling.Builds != execution.PolicyWait {
+		add("running-builds", string(p.Handling.Builds))
+	}
+	return b.String()
 }
 
 // Holder says who a run is, for people who must find it.

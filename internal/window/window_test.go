@@ -392,3 +392,18 @@ func FuzzJournalEntry(f *testing.F) {
 		window.Remaining(nil, lines) // must not panic on what the parser lets pass
 	})
 }
+
+// What status prints is typed at night: the flags go on in the window that was opened with them.
+func TestFlagsOfAWindow(t *testing.T) {
+	for want, p := range map[string]window.Pinned{
+		"": {Handling: execution.Handling{Jobs: execution.PolicyWait, Builds: execution.PolicyWait}},
+		" --kinds App,ModelAPI --exclude-projects 'a/b c' --running-jobs stop": {
+			Filter:   execution.Filter{Kinds: []execution.Kind{execution.App, execution.ModelAPI}, ExcludeProjects: []string{"a/b c"}},
+			Handling: execution.Handling{Jobs: execution.PolicyStop, Builds: execution.PolicyWait},
+		},
+	} {
+		if got := p.Flags(); got != want {
+			t.Errorf("flags %q, want %q", got, want)
+		}
+	}
+}
