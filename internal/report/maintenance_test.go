@@ -136,9 +136,36 @@ func TestWhatCameBackPerhapsNotAsItWas(t *testing.T) {
 	if err := m.WriteHTML(&page); err != nil {
 		t.Fatal(err)
 	}
-	section := page.String()[strings.Index(page.String(), "h-guessed"):]
+	_, section, _ := strings.Cut(page.String(), "h-guessed")
 	if !strings.Contains(section, "<b>dashboard</b>") || !strings.Contains(section, "&lt;lake&gt;") {
 		t.Error("the page has no section of what came back perhaps not as it was")
+	}
+}
+
+func TestThePageShowsNoDowntimeOfWhatIsNotBack(t *testing.T) {
+	var page strings.Builder
+	if err := report.Of(sample(300, nil)).WriteHTML(&page); err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(page.String(), `id="data">`)
+	body, _, _ := strings.Cut(rest, "</script>")
+	var data struct {
+		Columns []string
+		Rows    [][]any
+	}
+	if err := json.Unmarshal([]byte(body), &data); err != nil {
+		t.Fatal(err)
+	}
+	up, downtime, away := slices.Index(data.Columns, "up"), slices.Index(data.Columns, "downtime"), 0
+	for _, r := range data.Rows {
+		if r[up] == 0.0 {
+			if away++; r[downtime] != 0.0 {
+				t.Errorf("%v is not back and has a downtime of %v", r[0], r[downtime])
+			}
+		}
+	}
+	if away == 0 {
+		t.Error("everything is back in the sample")
 	}
 }
 
