@@ -129,7 +129,7 @@ func TestWhatASnapshotMustBeToOpenAWindow(t *testing.T) {
 	s.dmm("snapshot").want(t, exitDone, "Next: dmm shutdown")
 
 	dmm(t, s.with("DMM_SNAPSHOT_MAX_AGE=1ns"), "shutdown").want(t, exitRefused, "old, and DMM_SNAPSHOT_MAX_AGE allows 1ns", "Next: dmm snapshot")
-	dmm(t, s.with("DMM_SNAPSHOT=20200101-000000-aaaa"), "shutdown").want(t, exitNotFound, "20200101-000000-aaaa", "holds 1 others")
+	dmm(t, s.with("DMM_SNAPSHOT=20200101-000000-aaaa"), "shutdown").want(t, exitNotFound, "20200101-000000-aaaa", "holds 1 other.", "Next: dmm list")
 
 	other := newSite(t, quick())
 	dmm(t, s.with("DOMINO_HOSTNAME="+other.url), "shutdown").want(t, exitRefused, "belongs to "+s.url, "Next: set DOMINO_HOSTNAME")

@@ -6,6 +6,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	_ "golang.org/x/crypto/x509roots/fallback" // for images without certificates: what the system has wins
 	"golang.org/x/term"
 
@@ -53,6 +55,10 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	root.SetArgs(args)
 	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintf(stderr, "dmm: %v\ndmm: Next: dmm help\n", err)
+		if wantsJSON(args, environ) {
+			mode, _, _ := root.Find(args)
+			return refuse(stdout, stderr, mode.Name(), err, "dmm help")
+		}
 		return exitUsage
 	}
 	return code
@@ -70,6 +76,23 @@ afterwards starts again exactly what it stopped.`,
 		Args:          cobra.ArbitraryArgs,
 		Annotations:   map[string]string{},
 	}
+	root.Version = version
+	root.SetVersionTemplate("dmm {{.Version}}\n")
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		var unknown *pflag.NotExistError
+		if errors.As(err, &unknown) {
+			return fmt.Errorf("%w; did you mean %s? dmm flags lists all", err, config.NearestFlag("--"+unknown.GetSpecifiedName()))
+		}
+		return err
+	})
+	root.SetHelpCommand(&cobra.Command{Use: "help [MODE]", Short: "say more about a mode", DisableFlagsInUseLine: true, RunE: func(cmd *cobra.Command, args []string) error {
+		about, rest, err := root.Find(args)
+		if err != nil || len(rest) > 0 {
+			return unknownMode(root, args[0])
+		}
+		about.InitDefaultHelpFlag()
+		return about.Help()
+	}})
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	config.AddFlags(root.PersistentFlags())
@@ -78,7 +101,7 @@ afterwards starts again exactly what it stopped.`,
 	}
 	for _, m := range modes.All() {
 		c := &cobra.Command{
-			Use: m.Name, Short: m.Short, Long: m.Long, Args: cobra.NoArgs, DisableFlagsInUseLine: true,
+			Use: m.Name, Short: m.Short, Long: m.Long, Args: noArgument, DisableFlagsInUseLine: true,
 			Run: func(cmd *cobra.Command, _ []string) { execute(cmd, m.Name) },
 		}
 		if m.Needs.Argument != "" {
@@ -104,8 +127,10 @@ afterwards starts again exactly what it stopped.`,
 environment variable too: --store is DMM_STORE, and DMM_MODE names the mode.
 docs/reference.md has all settings and exit codes.
 {{else}}{{.UseLine}} [flags]
+
+"dmm flags" lists the flags.
 {{end}}`)
-	root.AddCommand(&cobra.Command{Use: "flags", Short: "list all flags", Hidden: true, Run: func(cmd *cobra.Command, _ []string) {
+	root.AddCommand(&cobra.Command{Use: "flags", Short: "list all flags", Hidden: true, DisableFlagsInUseLine: true, Run: func(cmd *cobra.Command, _ []string) {
 		fmt.Fprint(stdout, cmd.InheritedFlags().FlagUsages())
 	}})
 	return root
@@ -166,10 +191,21 @@ func argument(n config.Needs) cobra.PositionalArgs {
 		}
 		f := cmd.Flags().Lookup(n.ArgumentFlag())
 		if len(args) > 1 || f.Changed && f.Value.String() != args[0] {
-			return fmt.Errorf("dmm %s takes one %s: it was given %q", cmd.Name(), n.ArgumentName(), append(args, f.Value.String()))
+			given := args
+			if f.Changed {
+				given = append(given, "--"+f.Name+" "+f.Value.String())
+			}
+			return fmt.Errorf("dmm %s takes one %s: it was given %q", cmd.Name(), n.ArgumentName(), given)
 		}
 		return cmd.Flags().Set(f.Name, args[0])
 	}
+}
+
+func noArgument(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("dmm %s takes no argument: it was given %q", cmd.Name(), args)
+	}
+	return nil
 }
 
 func unknownMode(root *cobra.Command, name string) error {
@@ -205,7 +241,9 @@ func runMode(ctx context.Context, name string, environ []string, cmd *cobra.Comm
 			faults = append(faults, cfg.Validate(mode.Needs))
 		}
 	case name == "":
-		_ = cmd.Root().Help()
+		if cfg.Output != "json" { // that goes to standard output too
+			_ = cmd.Root().Help()
+		}
 		faults = append(faults, errors.New("no mode: name one as argument or in DMM_MODE"))
 	default:
 		faults = append(faults, fmt.Errorf("DMM_MODE: %w", unknownMode(cmd.Root(), name)))
@@ -223,6 +261,9 @@ func runMode(ctx context.Context, name string, environ []string, cmd *cobra.Comm
 		}
 		fmt.Fprintf(stderr, "dmm: Next: %s\n", next)
 		terminationMessage(err.Error())
+		if cfg.Output == "json" {
+			return refuse(stdout, stderr, name, err, next)
+		}
 		return exitUsage
 	}
 	env := &modes.Env{Config: cfg, Out: stdout, Version: version, ExitCode: exitCode}
@@ -245,10 +286,13 @@ func runMode(ctx context.Context, name string, environ []string, cmd *cobra.Comm
 		env.Bars.Close()
 	}
 	res = conclude(mode.Name, res, err)
+	res.Next = carry(res, mode, cmd.Flags())
 	res.Took = time.Since(began).Round(time.Millisecond)
 	if err == nil && res.Document != nil {
 		_, err = stdout.Write(res.Document)
-		fmt.Fprintf(stderr, "dmm %s: %s\n", mode.Name, res.LastLine())
+		if !bytes.HasSuffix(res.Document, []byte(res.LastLine()+"\n")) {
+			fmt.Fprintf(stderr, "dmm %s: %s\n", mode.Name, res.LastLine())
+		}
 	} else if cfg.Output == "json" {
 		err = res.WriteJSON(stdout)
 	} else if err == nil || len(res.Kinds)+len(res.Executions) > 0 {

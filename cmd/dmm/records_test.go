@@ -35,13 +35,13 @@ func TestAModesArgument(t *testing.T) {
 func TestTheModesOfRecordsEndWithTheirCodes(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, quick())
-	s.dmm("list").want(t, exitDone, "The store holds 0 snapshots and 0 windows. Next: dmm snapshot")
+	s.dmm("list").want(t, exitDone, "The store holds 0 snapshots and 0 windows. Next: check DMM_STORE and its prefix; if this is a new store, dmm snapshot")
 	s.dmm("show").want(t, exitNotFound, "holds none", "Next: check DMM_STORE")
 	s.dmm("snapshot").want(t, exitDone)
 	id := s.snapshotID()
 	s.dmm("list").want(t, exitDone, id, "integration.admin", "complete")
 	s.dmm("verify").want(t, exitDone, "1 snapshot can be read to the end")
-	s.dmm("verify", "20000101-000000-zzzz").want(t, exitNotFound, "holds 1 others")
+	s.dmm("verify", "20000101-000000-zzzz").want(t, exitNotFound, "holds 1 other.", "Next: dmm list")
 	s.dmm("prune", "--keep", "0").want(t, exitUsage, "DMM_KEEP (--keep)")
 	s.dmm("prune", "--keep", "1", "--keep-within", "90d").want(t, exitDone, "Nothing to delete: 1 snapshot, 0 windows and 0 audits stay")
 

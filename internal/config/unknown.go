@@ -53,6 +53,17 @@ func nearest(name string) (variable string, distance int) {
 	return variable, distance
 }
 
+// NearestFlag returns the flag whose name takes the fewest edits to become. Both have their dashes.
+func NearestFlag(name string) string {
+	var near string
+	for _, s := range settings() {
+		if s.Flag != "" && (near == "" || edits(name, s.Flag) < edits(name, near)) {
+			near = s.Flag
+		}
+	}
+	return near
+}
+
 // edits is the Levenshtein distance of two names: insertions, deletions and substitutions of one byte.
 func edits(a, b string) int {
 	row := make([]int, len(b)+1)

@@ -51,9 +51,12 @@ func (d *apps) List(ctx context.Context) Listing {
 		}
 	}
 	for _, word := range slices.Sorted(maps.Keys(others)) {
-		l.Problems = append(l.Problems, Problem{
-			Kind: App, Subject: cmp.Or(word, "no type"), Message: fmt.Sprintf("%d running model products of this type are no apps: dmm leaves them alone, and an upgrade may end them", others[word]),
-		})
+		typed := cmp.Or(word, "no type")
+		message := fmt.Sprintf("1 running model product (%s) is no app: dmm leaves it alone, and an upgrade may end it", typed)
+		if n := others[word]; n > 1 {
+			message = fmt.Sprintf("%d running model products (%s) are no apps: dmm leaves them alone, and an upgrade may end them", n, typed)
+		}
+		l.Problems = append(l.Problems, Problem{Kind: App, Subject: typed, Message: message})
 	}
 	return l
 }

@@ -16,7 +16,7 @@ import (
 
 const checkLong = `Checks that dmm could work here: that Domino takes the credentials and grants the rights, that
 the store answers and can be the lock of a maintenance, and what Domino answers on each route that
-dmm relies on, with whether a live deployment was ever seen to answer on it. It changes nothing in
+dmm relies on, with whether others have put a live deployment's answer on it on public record. It changes nothing in
 Domino, and creates and deletes one object under probes/ in the store.
 
 Ends with 6 if rights are missing without which a maintenance cannot be whole, and with 1 if a
@@ -63,13 +63,13 @@ func Check(ctx context.Context, e *Env) (*report.Result, error) {
 		if status == report.Bad {
 			failed++
 		}
-		evidence := "confirmed live"
+		evidence := "a live deployment's answer is on public record"
 		if !a.Confirmed {
-			evidence = "never confirmed live"
+			evidence = "no live answer is on public record"
 		}
 		res.Check(status, a.Method+" "+a.Path, fmt.Sprintf("%s; %s; to %s", said, evidence, a.Use))
 	}
-	res.Message = fmt.Sprintf("dmm can work here. Of the %d routes that it relies on, %d have never been confirmed on a live deployment.", len(answers), unconfirmed)
+	res.Message = fmt.Sprintf("dmm can work here. Of the %d routes that it relies on, %d are in no public record of a live deployment's answers.", len(answers), unconfirmed)
 	switch {
 	case blind:
 		res.Code, res.Message = 6, "Rights are missing without which a maintenance cannot be whole."

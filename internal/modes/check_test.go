@@ -49,10 +49,10 @@ func TestCheck(t *testing.T) {
 				if asked < 20 {
 					t.Errorf("%d routes answered, want at least 20: %+v", asked, routes)
 				}
-				if c := checkOf(t, res, "POST /v4/modelProducts/{app}/stop"); c.Status != report.Skipped || !strings.Contains(c.Said, "; confirmed live") {
+				if c := checkOf(t, res, "POST /v4/modelProducts/{app}/stop"); c.Status != report.Skipped || !strings.Contains(c.Said, "; a live deployment's answer is on public record") {
 					t.Errorf("%+v, want it skipped, and confirmed", c)
 				}
-				if c := checkOf(t, res, "GET /v4/environments/self"); c.Status != report.OK || !strings.Contains(c.Said, "never confirmed live") {
+				if c := checkOf(t, res, "GET /v4/environments/self"); c.Status != report.OK || !strings.Contains(c.Said, "no live answer is on public record") {
 					t.Errorf("%+v, want it answered, and never confirmed", c)
 				}
 				beta := checkOf(t, res, "GET /api/apps/beta/apps/{app}")

@@ -67,8 +67,16 @@ func NextStep(mode string, err error) string {
 		return "name the CA's certificate in DOMINO_CA_FILE"
 	case Classify(err) == FaultCredentials:
 		return "give an administrator's key or token, then " + again
-	case errors.Is(err, snapshot.ErrNotFound):
+	case errors.Is(err, window.ErrClosed) && mode == window.ModeShutdown:
+		return "dmm snapshot, if another maintenance is to begin"
+	case errors.Is(err, window.ErrClosed):
+		return "dmm status"
+	case errors.Is(err, snapshot.ErrNone) && mode == window.ModeShutdown:
 		return "check DMM_STORE and its prefix; dmm snapshot makes a first snapshot"
+	case errors.Is(err, snapshot.ErrNone): // no word of a snapshot: in mid-maintenance it would record what is down
+		return "check DMM_STORE and its prefix: dmm list shows what is there"
+	case errors.Is(err, snapshot.ErrNotFound):
+		return "dmm list"
 	case errors.Is(err, window.ErrNotFound):
 		return "check DMM_STORE and its prefix; dmm list shows the windows that there are"
 	case errors.Is(err, ErrInterrupted):

@@ -45,7 +45,7 @@ func List(ctx context.Context, e *Env) (*report.Result, error) {
 		res.Message = fmt.Sprintf("The store holds %s and %s, %d of them damaged.", plural(len(r.folders), "snapshot"), plural(len(r.windows), "window"), bad)
 		res.Next = "dmm verify"
 	case len(r.folders)+len(r.windows) == 0:
-		res.Next = "dmm snapshot; or check DMM_STORE and its prefix"
+		res.Next = "check DMM_STORE and its prefix; if this is a new store, dmm snapshot"
 	}
 	return res, nil
 }

@@ -61,6 +61,12 @@ func All() []Mode {
 		{"version", "print the version", "Prints the version of dmm.", config.Needs{}, Version},
 	}
 	for i, m := range all {
+		switch m.Name {
+		case "status", "close", "report", "list", "show", "verify", "export", "rehearse", "restore":
+			all[i].Run = reading(m.Run)
+		}
+	}
+	for i, m := range all {
 		if m.Needs != (config.Needs{}) {
 			all[i].Run = observed(m.Name, m.Run)
 		}
@@ -78,7 +84,8 @@ type Env struct {
 	// ExitCode maps what a mode returned to its exit code, which the journal records.
 	ExitCode func(*report.Result, error) int
 
-	speed int // of a rehearsal: how many times faster than life
+	reads bool // the mode needs records that are there: it makes no folder for a store
+	speed int  // of a rehearsal: how many times faster than life
 
 	// Transport and Store, if set, take the place of those that Config names.
 	Transport http.RoundTripper
@@ -179,7 +186,7 @@ func (s *scene) nothingOpen(ctx context.Context, message string) (*report.Result
 			return nil, err
 		}
 		if len(ids) == 0 {
-			return nil, fmt.Errorf("look for a maintenance: %w: the store answers and holds neither windows nor snapshots", snapshot.ErrNotFound)
+			return nil, fmt.Errorf("look for a maintenance: %w: the store answers and holds neither windows nor snapshots", snapshot.ErrNone)
 		}
 	} else {
 		s.res.Window, s.res.Phase = s.last.Name(), window.PhaseClosed
@@ -361,6 +368,14 @@ func bounded(mode run) run {
 		defer cancel()
 		res, err := mode(ctx, e)
 		return res, because(ctx, err)
+	}
+}
+
+// reading runs a mode that has nothing to do in a store that is not there yet.
+func reading(mode run) run {
+	return func(ctx context.Context, e *Env) (*Result, error) {
+		e.reads = true
+		return mode(ctx, e)
 	}
 }
 

@@ -51,6 +51,12 @@ func Restore(ctx context.Context, e *Env) (*report.Result, error) {
 		return e.previewRestore(ctx, at, snap, last.Lines)
 	}
 	run, err := e.enter(ctx, at, window.ModeRestore)
+	if errors.Is(err, window.ErrClosed) { // while this run waited for its turn
+		at.res.Phase = window.PhaseClosed
+		at.res.Message = fmt.Sprintf("Nothing is left to restore: another run has closed window %s meanwhile.", last.Name())
+		at.res.Next = "dmm report"
+		return at.res, nil
+	}
 	if err != nil {
 		return nil, err
 	}

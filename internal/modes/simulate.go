@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"syscall"
 	"time"
 
 	"github.com/domino-maintenance-mode/dmm/internal/dominosim"
@@ -31,6 +32,9 @@ func Simulate(ctx context.Context, e *Env) (*report.Result, error) {
 	}
 	sim := dominosim.New(cfg)
 	server, url, err := serve(ctx, sim, e.Config.Listen)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, &UsageError{Reason: err.Error(), Next: "dmm simulate --listen 127.0.0.1:0, for a free port"}
+	}
 	if err != nil {
 		return nil, err
 	}

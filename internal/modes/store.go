@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"github.com/domino-maintenance-mode/dmm/internal/config"
@@ -49,6 +50,12 @@ func (e *Env) open(ctx context.Context) (store.Store, error) {
 	}
 	switch scheme {
 	case "file":
+		switch info, err := os.Stat(place); {
+		case err == nil && !info.IsDir():
+			return nil, &UsageError{Reason: fmt.Sprintf("DMM_STORE is %s, and %s is not a folder", c.Store, place), Next: "set DMM_STORE to a folder"}
+		case e.reads && errors.Is(err, fs.ErrNotExist):
+			return nil, fmt.Errorf("open file store: the folder %s does not exist (is the volume mounted?)", place)
+		}
 		return file.Open(place)
 	case "s3":
 		return s3.Open(ctx, s3.Options{

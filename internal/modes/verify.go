@@ -19,6 +19,9 @@ func Verify(ctx context.Context, e *Env) (*report.Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(r.folders)+len(r.windows) == 0 {
+		return nil, fmt.Errorf("verify: %w: the store answers and holds neither windows nor snapshots", snapshot.ErrNone)
+	}
 	res := e.result("verify")
 	if id := e.Config.Snapshot; id != "" {
 		f, err := snapshot.Choose(r.folders, id)

@@ -75,7 +75,13 @@ func Choose(folders []Folder, id string) (Folder, error) {
 	case unfinished:
 		return Folder{}, fmt.Errorf("read snapshot %s: %w: it is unfinished, without its manifest: whoever wrote it did not get to the end", id, ErrNotFound)
 	case id == "" || id == "latest":
-		return Folder{}, fmt.Errorf("read the latest snapshot: %w: the store answers and holds none", ErrNotFound)
+		return Folder{}, fmt.Errorf("read the latest snapshot: %w: the store answers and holds none", ErrNone)
+	}
+	switch whole {
+	case 0:
+		return Folder{}, fmt.Errorf("read snapshot %s: %w: the store answers and holds none", id, ErrNone)
+	case 1:
+		return Folder{}, fmt.Errorf("read snapshot %s: %w: the store answers and holds 1 other", id, ErrNotFound)
 	}
 	return Folder{}, fmt.Errorf("read snapshot %s: %w: the store answers and holds %d others", id, ErrNotFound, whole)
 }

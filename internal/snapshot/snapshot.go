@@ -108,6 +108,9 @@ type Snapshot struct {
 // ErrNotFound: the store answered, and holds no snapshot of that name, or none at all.
 var ErrNotFound = errors.New("not found")
 
+// ErrNone is the ErrNotFound of a store that holds no snapshot at all: it may be the wrong one.
+var ErrNone = fmt.Errorf("%w", ErrNotFound)
+
 // DamagedError: a snapshot that is there and cannot be trusted.
 type DamagedError struct {
 	ID     string

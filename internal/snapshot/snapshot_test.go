@@ -362,10 +362,10 @@ func TestASnapshotThatIsNotThere(t *testing.T) {
 		want  string
 	}{
 		{"the latest of none", empty, "latest", "holds none"},
-		{"one of none", empty, id, "holds 0 others"},
-		{"another", full, "20260101-000000-aaaa", "holds 1 others"},
-		{"nonsense", full, "../../etc", "holds 1 others"},
-		{"too short for a folder", full, "1", "holds 1 others"},
+		{"one of none", empty, id, "holds none"},
+		{"another", full, "20260101-000000-aaaa", "holds 1 other"},
+		{"nonsense", full, "../../etc", "holds 1 other"},
+		{"too short for a folder", full, "1", "holds 1 other"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := snapshot.Load(t.Context(), tt.store, tt.id)

@@ -74,7 +74,7 @@ func open(root string) (*dir, error) {
 			return nil, err
 		}
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("the folder %s can not be made, since %s does not exist: is the volume mounted?", abs, filepath.Dir(abs))
+		return nil, fmt.Errorf("the folder %s can not be made, since %s does not exist (is the volume mounted?)", abs, filepath.Dir(abs))
 	case !errors.Is(err, fs.ErrExist):
 		// A read-only parent is no reason to complain about a folder that is there.
 		if info, statErr := os.Stat(abs); statErr != nil || !info.IsDir() {

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// What is printed as the next step is typed at night: it must not mean more than what was asked for.
+func TestTheNextStepKeepsTheFlagsThatWereGiven(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, quick())
+	s.dmm("snapshot").want(t, exitDone, "Next: dmm shutdown\n")
+	store := "--store=" + "file://" + s.folder
+	s.dmm("snapshot", store).want(t, exitDone, "Next: dmm shutdown --store "+"file://"+s.folder+"\n")
+	s.dmm("shutdown", "--dry-run", "--kinds", "App").want(t, exitDone, "Next: dmm shutdown --kinds App\n")
+	dmm(t, s.with("DOMINO_API_KEY=wrong"), "shutdown", "--dry-run", "--exclude-projects", "a b/c").
+		want(t, exitCredentials, "dmm shutdown --dry-run --exclude-projects='a b/c'")
+	s.dmm("shutdown", "--kinds", "App").want(t, exitDone, "Next: upgrade Domino, then dmm restore\n")
+	s.dmm("restore", "--dry-run", "--restore-workspaces", store).
+		want(t, exitDone, "Next: dmm restore --store "+"file://"+s.folder+" --restore-workspaces\n")
+	s.dmm("show", "20200101-000000-abcd").want(t, exitNotFound, "Next: dmm list")
+}
+
+// Whoever asked for JSON reads nothing else, also when the mode never began.
+func TestAnErrorBeforeTheModeIsJSONToo(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, quick())
+	for _, args := range [][]string{
+		{"nonsense"}, {}, {"shutdown", "--wait-redy", "3m"}, {"snapshot", "extra"}, {"restore", "--concurrency", "many"}, {"report", "x"},
+	} {
+		o := s.dmm(append(args, "--output", "json")...)
+		var res struct {
+			Code          int
+			Message, Next string
+		}
+		if err := json.Unmarshal([]byte(o.stdout), &res); err != nil || res.Code != exitUsage || res.Message == "" || res.Next == "" {
+			t.Errorf("dmm %s: %v\n%s", strings.Join(args, " "), err, o.stdout)
+		}
+	}
+	s.dmm("shutdown", "--wait-redy", "3m").want(t, exitUsage, "--wait-ready")
+}
+
+// A volume that is not mounted is not an empty store, and looking does not make one of it.
+func TestWhoOnlyReadsMakesNoStore(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, quick())
+	nowhere := filepath.Join(t.TempDir(), "not mounted")
+	for _, mode := range []string{"status", "list", "show", "verify", "report", "export", "restore", "close"} {
+		dmm(t, s.with("DMM_STORE=file://"+nowhere, "DMM_REASON=enough"), mode).want(t, exitFailed, "does not exist (is the volume mounted?)")
+	}
+	if _, err := os.Stat(nowhere); !os.IsNotExist(err) {
+		t.Errorf("the folder is there: %v", err)
+	}
+}
