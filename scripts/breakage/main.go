@@ -7,13 +7,14 @@
 //
 // The first tests of a package that fail are enough, so that the list behind a safety is not the whole of it.
 //
-//	go run ./scripts/breakage [name ...]
+//	go run ./scripts/breakage [-part 1/3] [name ...]
 package main
 
 import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -105,8 +106,12 @@ var breakages = []breakage{
 // suites are the packages whose tests must notice. The sampled matrix is among them.
 var suites = []string{"./internal/window", "./internal/converge", "./internal/execution", "./internal/snapshot", "./internal/modes"}
 
+// part is which of so many equal parts of the table to go through; its change from run to run makes up for the rest.
+var part = flag.String("part", "1/1", "go through one part of so many, such as 2/3")
+
 func main() {
-	if err := run(os.Args[1:]); err != nil {
+	flag.Parse()
+	if err := run(flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "breakage:", err)
 		os.Exit(1)
 	}
@@ -122,12 +127,20 @@ func run(names []string) error {
 	if failed, err := (breakage{name: "nothing", file: breakages[0].file}).test(dir); err != nil || len(failed) > 0 {
 		return fmt.Errorf("the tests fail before anything is broken: %v %w", failed, err)
 	}
-	unnoticed := 0
-	defer func() { fmt.Printf("%d breakages, %d not noticed\n", len(breakages), unnoticed) }()
-	for _, b := range breakages {
+	var which, parts int
+	if _, err := fmt.Sscanf(*part, "%d/%d", &which, &parts); err != nil || which < 1 || which > parts {
+		return fmt.Errorf("-part %s is no part such as 2/3", *part)
+	}
+	tried, unnoticed := 0, 0
+	defer func() { fmt.Printf("%d of %d breakages tried, %d not noticed\n", tried, len(breakages), unnoticed) }()
+	for i, b := range breakages {
+		if i%parts != which-1 {
+			continue
+		}
 		if len(names) > 0 && !slices.ContainsFunc(names, func(n string) bool { return strings.Contains(b.name, n) }) {
 			continue
 		}
+		tried++
 		began := time.Now()
 		failed, err := b.test(dir)
 		if err != nil {
