@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,20 +23,20 @@ func TestAPreflightThatHangsDoesNotKeepARestoreUp(t *testing.T) {
 		s.must(0, "snapshot")
 		s.must(0, "shutdown")
 		next, began := s.transport, time.Now()
-		var first time.Duration // until something is started
+		var first atomic.Int64 // a duration: until something is started
 		s.transport = roundTrip(func(r *http.Request) (*http.Response, error) {
 			if r.URL.Path == "/v4/dataplanes/dataplanes" || r.URL.Path == "/v4/hardwareTier" {
 				<-r.Context().Done()
 				return nil, r.Context().Err()
 			}
-			if r.Method != http.MethodGet && first == 0 {
-				first = time.Since(began)
+			if r.Method != http.MethodGet {
+				first.CompareAndSwap(0, int64(time.Since(began)))
 			}
 			return next.RoundTrip(r)
 		})
 		res := s.must(0, "restore")
-		if first == 0 || first > 3*time.Minute {
-			t.Errorf("the first start was sent after %s", first)
+		if took := time.Duration(first.Load()); took == 0 || took > 3*time.Minute {
+			t.Errorf("the first start was sent after %s", took)
 		}
 		if notes := strings.Join(res.Notes, "\n"); !strings.Contains(notes, "hardware tier") {
 			t.Errorf("it is not said that tiers were not checked:\n%s", notes)
@@ -69,10 +70,10 @@ func TestAJobWithoutRuntimeDetailsIsAJob(t *testing.T) {
 func TestOneStrayAnswerDoesNotHideClassicWorkspaces(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, dominosim.Config{Profile: "6.1", Seed: 11, Plain: true, Projects: 30, Classics: 20})
-		next, stray := s.transport, 1
+		var strayed atomic.Bool
+		next := s.transport
 		s.transport = roundTrip(func(r *http.Request) (*http.Response, error) {
-			if strings.HasSuffix(r.URL.Path, "/runningClassicWorkspaces") && stray > 0 {
-				stray--
+			if strings.HasSuffix(r.URL.Path, "/runningClassicWorkspaces") && !strayed.Swap(true) {
 				return &http.Response{StatusCode: http.StatusNotFound, Header: http.Header{"Content-Type": {"text/html"}},
 					Body: io.NopCloser(strings.NewReader("<html><title>404</title></html>")), Request: r}, nil
 			}

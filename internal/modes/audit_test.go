@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -308,10 +309,13 @@ func TestAuditSendsNothingButGET(t *testing.T) {
 			c.Jobs, c.Builds, c.Classics = 2, 1, 1
 			s := newSite(t, c)
 			s.cluster = true // their volume claims are looked up, too
+			var mu sync.Mutex
 			var methods []string
 			next := s.transport
 			s.transport = roundTrip(func(r *http.Request) (*http.Response, error) {
+				mu.Lock()
 				methods = append(methods, r.Method)
+				mu.Unlock()
 				return next.RoundTrip(r)
 			})
 			if _, err := s.run("audit", "DMM_CONCURRENCY=1"); err != nil {
