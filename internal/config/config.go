@@ -96,7 +96,7 @@ type Config struct {
 	Rebuild           bool          `envconfig:"DMM_REBUILD" default:"false" group:"touch" modes:"restore" doc:"Queue the builds again that this maintenance has cancelled (Domino 5.10 and later). Otherwise they are left to their owners."`
 
 	Concurrency      int           `envconfig:"DMM_CONCURRENCY" default:"16" group:"pace" modes:"that call Domino" doc:"The most requests to Domino under way at once. It goes below this by itself while Domino is slow."`
-	StartConcurrency int           `envconfig:"DMM_START_CONCURRENCY" default:"50" group:"pace" modes:"restore" doc:"The most executions that are starting at once, so that the cluster can scale up and quotas do not run out."`
+	StartConcurrency int           `envconfig:"DMM_START_CONCURRENCY" default:"50" group:"pace" modes:"restore" doc:"The most executions that are starting at once, so that the cluster can scale up and quotas do not run out. One that is not up after a quarter of the grace period gives its place to the next."`
 	GracePeriod      time.Duration `envconfig:"DMM_GRACE_PERIOD" default:"10m" group:"pace" modes:"shutdown, restore" doc:"How long the step waits, after its last call was sent, for executions to come to rest or to run."`
 	MaxFailures      int           `envconfig:"DMM_MAX_FAILURES" default:"5" group:"pace" modes:"shutdown, restore" doc:"How often one execution is tried before it is reported as failed. The others go on."`
 	WaitReady        time.Duration `envconfig:"DMM_WAIT_READY" default:"0" group:"pace" modes:"restore" doc:"How long to wait for Domino to answer at all, as after an upgrade. 0 means not to wait."`

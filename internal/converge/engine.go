@@ -40,7 +40,7 @@ type Journal interface {
 // Limits of a step.
 type Limits struct {
 	Concurrency      int           // most executions looked at or called at once
-	StartConcurrency int           // most executions starting at once
+	StartConcurrency int           // most executions starting at once; one that takes long gives its place to the next
 	MaxFailures      int           // tries per execution
 	Grace            time.Duration // how long to wait for the goal after the last call was sent
 	Settle           time.Duration // how long what is in doubt is left alone
@@ -55,6 +55,9 @@ const (
 	firstRound, slowestRound = time.Second, 15 * time.Second
 	// lastCalls is how long calls under way may take once the run is told to stop.
 	lastCalls = 10 * time.Second
+	// A start holds its place among those at once for this part of the grace period. After that it is waited for
+	// beside the others: a tier without machines, or an image that nobody can pull, holds nothing else up.
+	placePart = 4
 	// unsentPerFailure: a call that never left, throttled or not connected, is a fault of
 	// the moment and not of the execution, and gets more patience.
 	unsentPerFailure = 4
@@ -202,15 +205,15 @@ func (x *step) dispatch(ctx context.Context) {
 	if x.inflight >= x.Limits.Concurrency {
 		return // refill in batches, so that intents cost few writes
 	}
-	room := 2*x.Limits.Concurrency - x.inflight - x.count(queued)
-	slots := room
-	if x.goal == window.Start {
-		slots = x.Limits.StartConcurrency - x.count(looking, queued, calling, waiting)
-	}
-	barrier := x.barrier()
 	if x.count(ready) == 0 {
 		return
 	}
+	room := 2*x.Limits.Concurrency - x.inflight - x.count(queued)
+	slots := room
+	if x.goal == window.Start {
+		slots = x.Limits.StartConcurrency - x.starting(now)
+	}
+	barrier := x.barrier()
 	for _, t := range x.tasks {
 		if room <= 0 || slots <= 0 {
 			return
@@ -220,8 +223,21 @@ func (x *step) dispatch(ctx context.Context) {
 		}
 		room--
 		slots--
+		t.taken = now
 		x.look(ctx, t)
 	}
+}
+
+// starting is how many executions are on their way, but for those that have been for long.
+func (x *step) starting(now time.Time) int {
+	n := x.count(looking, queued, calling, waiting)
+	long := now.Add(-x.Limits.Grace / placePart)
+	for _, t := range x.tasks {
+		if t.phase == waiting && t.taken.Before(long) {
+			n--
+		}
+	}
+	return n
 }
 
 // barrier holds what serves production back at shutdown while anything else is not settled.

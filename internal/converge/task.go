@@ -28,6 +28,7 @@ type task struct {
 	driver    execution.Driver
 	phase     phase
 	notBefore time.Time
+	taken     time.Time // when it was last taken up
 
 	// landed: a call for the goal may have taken effect, of this run or of an earlier one.
 	landed bool

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -372,4 +373,45 @@ func TestAStoreThatIsLostInMidRunEndsItResumably(t *testing.T) {
 			})
 		}
 	}
+}
+
+// Images that cannot be pulled stay at Pulling: each is waited for for the whole grace period, beside the others and not before them.
+func TestStartsThatNeverEndHoldNothingUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, dominosim.Config{Profile: "6.1", Seed: 5, Plain: true, Projects: 4, Apps: 30})
+		ran := s.running()
+		var stuck []string
+		for k := range ran {
+			if len(stuck) < 12 {
+				stuck = append(stuck, k.ID)
+				s.sim.AddFault(dominosim.Fault{Path: startApp, Object: k.ID, Kind: dominosim.FaultStartFails, State: "Pulling", Times: -1})
+			}
+		}
+		s.must(0, "snapshot")
+		s.must(0, "shutdown")
+		began := time.Now()
+		res := s.must(3, "restore", "DMM_START_CONCURRENCY=4", "DMM_GRACE_PERIOD=10m")
+		var last time.Duration
+		for _, w := range s.sim.Ledger().Writes() {
+			if strings.HasSuffix(w.Path, "/start") {
+				last = max(last, w.Arrived.Sub(began))
+			}
+		}
+		if last > 12*time.Minute {
+			t.Errorf("the last start was sent %s after the restore began", last)
+		}
+		if took := time.Since(began); took > last+12*time.Minute {
+			t.Errorf("the restore took %s, and its last start was sent after %s", took, last)
+		}
+		for k := range ran {
+			want := "done"
+			if slices.Contains(stuck, k.ID) {
+				want = "failed"
+			}
+			if got := outcomeOf(res, k.ID); got != want {
+				t.Errorf("%s is %q, want %s", k.ID, got, want)
+			}
+		}
+		s.wantAtMostOnce()
+	})
 }

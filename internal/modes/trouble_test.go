@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -25,6 +26,7 @@ type bent struct {
 	next http.RoundTripper
 	path *regexp.Regexp
 	edit func(n int, v any)
+	mu   sync.Mutex
 	n    int
 }
 
@@ -39,8 +41,10 @@ func (b *bent) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	b.mu.Lock()
 	b.n++
 	b.edit(b.n, v)
+	b.mu.Unlock()
 	body, err := json.Marshal(v)
 	res.Body, res.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	return res, err
