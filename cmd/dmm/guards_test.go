@@ -185,7 +185,7 @@ func TestAnIntentIsActedOnOnce(t *testing.T) {
 		before := len(s.sim.Ledger().Writes())
 		s.dmm("snapshot").want(t, exitDone)
 		dmm(t, env, "shutdown").want(t, exitDone, want)
-		s.dmm("restore").want(t, exitDone)
+		dmm(t, env, "restore").want(t, exitDone)
 		return len(s.sim.Ledger().Writes()) - before
 	}
 	const nothing = "Nothing was stopped: a maintenance for"
@@ -203,6 +203,9 @@ func TestAnIntentIsActedOnOnce(t *testing.T) {
 	s.dmm("snapshot").want(t, exitDone)
 	dmm(t, s.with("DMM_INTENT=6.4.0"), "shutdown").want(t, exitDone, "Shutdown is done")
 	dmm(t, s.with("DMM_INTENT=6.4.0"), "shutdown").want(t, exitDone, "Shutdown is done") // the window is open: it goes on
+	s.dmm("status").want(t, exitDone, "Next: upgrade Domino, then dmm restore --intent 6.4.0")
+	s.dmm("restore").want(t, exitDone, `calls off the maintenance for "6.4.0"`)
+	dmm(t, s.with("DMM_INTENT=6.4.0"), "shutdown").want(t, exitRefused, `the last maintenance for "6.4.0" was called off`, "another word, such as 6.4.0-b")
 }
 
 // What asks before an uninstall refuses while a maintenance is open, or may be, and lets go in every other case: also when

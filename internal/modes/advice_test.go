@@ -87,19 +87,21 @@ func TestOneStrayAnswerDoesNotHideClassicWorkspaces(t *testing.T) {
 	})
 }
 
-// A shutdown that says what it is for keeps its hands off a window that is for something else.
+// A shutdown that says what it is for keeps its hands off a window that is for something else, and so does a restore.
 func TestAnIntentKeepsOutOfAnotherMaintenance(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, dominosim.Config{Profile: "6.1", Seed: 11, Plain: true, Projects: 2, Apps: 2})
 		s.must(0, "snapshot")
 		s.must(0, "shutdown", "DMM_INTENT=6.2.0")
-		s.must(0, "restore")
+		s.must(0, "restore", "DMM_INTENT=6.2.0")
 		s.must(0, "shutdown", "DMM_INTENT=6.2.0") // has been
 		s.must(0, "snapshot")
 		s.must(0, "shutdown") // by hand
 		before := len(s.sim.Ledger().Writes())
-		if _, err := s.run("shutdown", "DMM_INTENT=6.2.0"); err == nil || !strings.Contains(err.Error(), "another maintenance") {
-			t.Errorf("a shutdown for 6.2.0 in a window that is by hand: %v", err)
+		for _, mode := range []string{"shutdown", "restore"} {
+			if _, err := s.run(mode, "DMM_INTENT=6.2.0"); err == nil || !strings.Contains(err.Error(), "was opened by hand") {
+				t.Errorf("a %s for 6.2.0 in a window that is by hand: %v", mode, err)
+			}
 		}
 		if n := len(s.sim.Ledger().Writes()); n != before {
 			t.Errorf("%d calls changed Domino", n-before)
@@ -108,6 +110,50 @@ func TestAnIntentKeepsOutOfAnotherMaintenance(t *testing.T) {
 		s.must(0, "shutdown", "DMM_INTENT=6.2.0") // has still been
 		if n := s.must(0, "status"); n.Window != "000002" {
 			t.Errorf("the newest window is %s, want 000002", n.Window)
+		}
+	})
+}
+
+// What was called off has not been: the next shutdown for it neither lets the upgrade pass with everything running nor
+// stops what nobody has asked it to.
+func TestAnIntentThatWasCalledOffIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, small(), "DMM_RESTORE_WORKSPACES=true")
+		s.must(0, "snapshot")
+		s.interrupted(2*time.Second, "shutdown", "DMM_INTENT=6.2.0")
+		if res := s.must(0, "restore"); !strings.Contains(strings.Join(res.Notes, "\n"), `calls off the maintenance for "6.2.0"`) {
+			t.Errorf("it is not said that the maintenance is called off: %q", res.Notes)
+		}
+		refused := func(when string) {
+			t.Helper()
+			before := len(s.sim.Ledger().Writes())
+			if _, err := s.run("shutdown", "DMM_INTENT=6.2.0"); err == nil || !strings.Contains(err.Error(), "was called off") {
+				t.Errorf("a shutdown for 6.2.0 %s: %v", when, err)
+			}
+			if n := len(s.sim.Ledger().Writes()); n != before {
+				t.Errorf("%d calls changed Domino", n-before)
+			}
+		}
+		refused("after it was called off")
+		s.must(0, "snapshot")
+		s.must(0, "shutdown") // by hand
+		s.must(0, "restore")
+		refused("after it was called off, and another by hand")
+
+		app := s.anyRunning(dominosim.KindApp)
+		// The next try has a word of its own. Its restore is partial, and what finishes it by hand need not say what it is for.
+		s.must(0, "snapshot")
+		if res := s.must(0, "shutdown", "DMM_INTENT=6.2.0 b"); res.Next != "upgrade Domino, then dmm restore --intent '6.2.0 b'" {
+			t.Errorf("next step %q", res.Next)
+		}
+		s.sim.AddFault(dominosim.Fault{Path: startApp, Object: app.ID, Kind: dominosim.FaultStatus, Status: 400, Times: -1})
+		s.must(3, "restore", "DMM_INTENT=6.2.0 b")
+		s.sim.ClearFaults()
+		if res := s.must(0, "restore"); strings.Contains(strings.Join(res.Notes, "\n"), "calls off") {
+			t.Errorf("what finishes a restore is said to call it off: %q", res.Notes)
+		}
+		if res := s.must(0, "shutdown", "DMM_INTENT=6.2.0 b"); !strings.Contains(res.Message, "has been") {
+			t.Errorf("a second shutdown for it says %q", res.Message)
 		}
 	})
 }

@@ -282,7 +282,27 @@ func (e *Env) filter() execution.Filter {
 
 func (e *Env) holder(mode string) window.Holder {
 	host, _ := os.Hostname() // for people only
-	return window.NewHolder(mode, os.Getenv("POD_NAME"), host, os.Getpid(), e.Version)
+	h := window.NewHolder(mode, os.Getenv("POD_NAME"), host, os.Getpid(), e.Version)
+	if mode == window.ModeRestore {
+		h.Intent = e.Config.Intent
+	}
+	return h
+}
+
+// another refuses to work in a window that is open for something else than the settings say.
+func (e *Env) another(at *scene) error {
+	intent := e.Config.Intent
+	if intent == "" || !at.open() || at.last.Pinned.Intent == intent {
+		return nil
+	}
+	opened := "by hand, for nothing in particular"
+	if of := at.last.Pinned.Intent; of != "" {
+		opened = fmt.Sprintf("for %q", of)
+	}
+	return &Refusal{
+		Reason: fmt.Sprintf("DMM_INTENT is %q, and window %s was opened %s", intent, at.last.Name(), opened),
+		Next:   "let whoever opened it finish it: dmm restore without DMM_INTENT",
+	}
 }
 
 // enter begins to work in the open window, after watching whether a run that holds it lives.

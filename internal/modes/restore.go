@@ -37,6 +37,9 @@ func Restore(ctx context.Context, e *Env) (*report.Result, error) {
 	if !at.open() {
 		return e.nothingToRestore(ctx, at)
 	}
+	if err := e.another(at); err != nil {
+		return nil, err
+	}
 	last := at.last
 	if !last.Pinned.FromSnapshot { // a deployment that was rebuilt may have moved
 		if err := sameDeployment("window "+last.Name(), last.Pinned.Domino, at.domino.URL); err != nil {
@@ -93,6 +96,11 @@ func (e *Env) bringBack(ctx context.Context, at *scene, run *window.Run, snap *s
 	e.working(ctx, at, run, snap, fmt.Sprintf("Restore begins in window %s: %s to bring back.", run.Name(), plural(len(balance.ToStart()), "execution")))
 	ctx, done := run.Guard(ctx)
 	defer done()
+	if run.Pinned().Intent != "" && e.Config.Intent == "" {
+		if of, done := at.last.Intent(); !done {
+			at.res.Note(fmt.Sprintf("This calls off the maintenance for %q: a shutdown for it is refused from now on. If what it was for has been done, dmm restore --intent says so.", of))
+		}
+	}
 	if run.Pinned().FromSnapshot {
 		lines, err := e.fill(ctx, at, balance)
 		if err == nil {

@@ -1,7 +1,6 @@
 package modes
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -54,16 +53,11 @@ func Shutdown(ctx context.Context, e *Env) (*report.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if intent := e.Config.Intent; intent != "" && at.open() && at.last.Pinned.Intent != intent {
-		return nil, &Refusal{
-			Reason: fmt.Sprintf("window %s is open for another maintenance (%q) than DMM_INTENT names (%q)", at.last.Name(), at.last.Pinned.Intent, intent),
-			Next:   "let whoever opened it finish it: dmm restore",
-		}
+	if err := e.another(at); err != nil {
+		return nil, err
 	}
-	if intent := e.Config.Intent; intent != "" && at.last != nil && !at.open() && cmp.Or(at.last.Pinned.Intent, at.last.Pinned.Before) == intent {
-		at.res.Message = fmt.Sprintf("Nothing was stopped: a maintenance for %q has been, and the last window, %s, is closed.", intent, at.last.Name())
-		at.res.Next = "set DMM_INTENT to what the next maintenance is for, if one is meant"
-		return at.res, nil
+	if has, err := e.hasBeen(at); has || err != nil {
+		return at.res, err
 	}
 	snap, err := e.snapshotFor(ctx, at)
 	if err != nil {
@@ -91,6 +85,28 @@ func Shutdown(ctx context.Context, e *Env) (*report.Result, error) {
 	defer done()
 	err = e.bringDown(ctx, at, run, snap)
 	return at.res, e.finish(ctx, run, at.res, err)
+}
+
+// hasBeen reports whether the maintenance that the settings mean has been made. One that was called off is refused: to let
+// it pass would let the upgrade begin with everything running, to stop again would be what nobody has asked for.
+func (e *Env) hasBeen(at *scene) (bool, error) {
+	intent := e.Config.Intent
+	if intent == "" || at.last == nil || at.open() {
+		return false, nil
+	}
+	last, done := at.last.Intent()
+	switch {
+	case last != intent:
+		return false, nil
+	case !done:
+		return false, &Refusal{
+			Reason: fmt.Sprintf("the last maintenance for %q was called off: what was stopped was brought back by hand or by a rollback, and not by the restore that follows its upgrade", intent),
+			Next:   fmt.Sprintf("give DMM_INTENT another word, such as %s-b, for another try, or none if the upgrade has been made", intent),
+		}
+	}
+	at.res.Message = fmt.Sprintf("Nothing was stopped: a maintenance for %q has been, and the last window, %s, is closed.", intent, at.last.Name())
+	at.res.Next = "set DMM_INTENT to what the next maintenance is for, if one is meant"
+	return true, nil
 }
 
 // snapshotFor returns the snapshot to work from: the one that an open window has pinned,
@@ -405,7 +421,7 @@ func concludeShutdown(res *report.Result, run *window.Run, b *window.Balance, f 
 		res.Phase = window.PhaseStopped // once the end is on record
 		res.Message = fmt.Sprintf("Shutdown is done: %s down.", plural(sum.Total, "execution"))
 		res.Message += errorsFirst(res)
-		res.Next = "upgrade Domino, then dmm restore"
+		res.Next = "upgrade Domino, then dmm restore" + run.Pinned().RestoreFlags()
 	}
 }
 

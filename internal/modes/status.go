@@ -81,7 +81,7 @@ func status(ctx context.Context, e *Env) (*report.Result, error) {
 		res.Next = "dmm restore"
 	case window.PhaseStopped:
 		res.Message = fmt.Sprintf("Window %s is down: %d of %s stopped, %d failed.", w.Name(), sum.Done, plural(sum.Total, "execution"), sum.Failed)
-		res.Next = "upgrade Domino, then dmm restore"
+		res.Next = "upgrade Domino, then dmm restore" + w.Pinned.RestoreFlags()
 	default:
 		res.Message = fmt.Sprintf("Window %s is being shut down: %d of %s are down, %d failed, %d remain.", w.Name(), sum.Done+sum.NotOurs, plural(sum.Total, "execution"), sum.Failed, sum.Remaining)
 		res.Next = "dmm shutdown" + w.Pinned.Flags() + ", to go on, or dmm restore, to call it off"

@@ -177,7 +177,7 @@ func Of(snap *snapshot.Snapshot, w *window.Window) *Maintenance {
 			strings.Compare(a.Project, b.Project), strings.Compare(a.Name, b.Name))
 	})
 	m.group()
-	m.conclude()
+	m.conclude(w.Pinned)
 	return m
 }
 
@@ -430,7 +430,7 @@ func (g *Tally) finish() {
 }
 
 // conclude says in one sentence how the maintenance went.
-func (m *Maintenance) conclude() {
+func (m *Maintenance) conclude(p window.Pinned) {
 	g := m.Total
 	ours := g.Total - g.NotOurs
 	took := Spoken(m.Until.Sub(m.Opened))
@@ -439,11 +439,11 @@ func (m *Maintenance) conclude() {
 	case window.PhaseOpen, window.PhaseStopping:
 		m.Verdict = VerdictUnderWay
 		m.Summary = fmt.Sprintf("Domino is being shut down: %d of %s are stopped", m.stopped(), executions(ours))
-		m.Next = "dmm shutdown, to go on, or dmm restore, to call it off"
+		m.Next = "dmm shutdown" + p.Flags() + ", to go on, or dmm restore, to call it off"
 	case window.PhaseStopped:
 		m.Verdict = VerdictUnderWay
 		m.Summary = fmt.Sprintf("Domino is down for maintenance: %d of %s are stopped", m.stopped(), executions(ours))
-		m.Next = "upgrade Domino, then dmm restore"
+		m.Next = "upgrade Domino, then dmm restore" + p.RestoreFlags()
 	case window.PhaseRestoring:
 		m.Verdict = VerdictUnderWay
 		m.Summary = fmt.Sprintf("Domino is being brought back: %d of %s are running again", g.Back, executions(ours))

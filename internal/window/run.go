@@ -2,7 +2,6 @@ package window
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -67,7 +66,8 @@ func OpenNext(ctx context.Context, s store.Store, last *Window, p Pinned, who Ho
 			return nil, &RefusedError{Err: ErrBusy, Window: last.Name(), Holder: last.Holder()}
 		}
 		number = last.Number + 1
-		p.Before = cmp.Or(last.Pinned.Intent, last.Pinned.Before)
+		before, done := last.Intent()
+		p.Before, p.BeforeOff = before, before != "" && !done
 	}
 	if err := Probe(ctx, s, who.Run); err != nil {
 		return nil, err

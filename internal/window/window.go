@@ -281,23 +281,25 @@ type Pinned struct {
 	// tell a shutdown that is repeated from one that is meant.
 	Intent string `json:"intent,omitempty"`
 	Before string `json:"before,omitempty"`
+	// BeforeOff: what Before was for has been called off, or that it was done is not on record.
+	BeforeOff bool `json:"beforeOff,omitempty"`
+}
+
+// Intent is what the last maintenance was for of those up to this one that said so, and whether it was done: whether a
+// restore in it said that it was for the same. Any other restore calls it off, as far as anybody can know.
+func (w *Window) Intent() (intent string, done bool) {
+	if w.Pinned.Intent == "" {
+		return w.Pinned.Before, !w.Pinned.BeforeOff
+	}
+	return w.Pinned.Intent, slices.ContainsFunc(w.Lines, func(l Line) bool {
+		return l.Event == Begin && l.Holder != nil && l.Holder.Mode == ModeRestore && l.Holder.Intent == w.Pinned.Intent
+	})
 }
 
 // Flags are the flags with which a shutdown goes on in the window, each with a space before it.
 func (p Pinned) Flags() string {
 	var b strings.Builder
-	add := func(flag string, values ...string) {
-		value := strings.Join(values, ",")
-		if value == "" {
-			return
-		}
-		if strings.ContainsFunc(value, func(r rune) bool {
-			return !strings.ContainsRune("-_./,:@", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r)
-		}) {
-			value = "'" + strings.ReplaceAll(value, "'", `'\''`) + "'" // as a shell has it
-		}
-		b.WriteString(" --" + flag + " " + value)
-	}
+	add := func(name string, values ...string) { b.WriteString(flag(name, strings.Join(values, ","))) }
 	kinds := make([]string, len(p.Filter.Kinds))
 	for i, k := range p.Filter.Kinds {
 		kinds[i] = string(k)
@@ -317,6 +319,22 @@ func (p Pinned) Flags() string {
 	return b.String()
 }
 
+// RestoreFlags are those of the restore that follows when what the window is for has been done.
+func (p Pinned) RestoreFlags() string { return flag("intent", p.Intent) }
+
+// flag is a flag as a shell has it, with a space before it, and nothing where it has no value.
+func flag(name, value string) string {
+	if value == "" {
+		return ""
+	}
+	if strings.ContainsFunc(value, func(r rune) bool {
+		return !strings.ContainsRune("-_./,:@", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r)
+	}) {
+		value = "'" + strings.ReplaceAll(value, "'", `'\''`) + "'"
+	}
+	return " --" + name + " " + value
+}
+
 // Holder says who a run is, for people who must find it.
 type Holder struct {
 	Run  string `json:"run"`
@@ -325,6 +343,8 @@ type Holder struct {
 	Host string `json:"host,omitempty"`
 	PID  int    `json:"pid,omitempty"`
 	Tool string `json:"tool,omitempty"` // version of dmm
+	// Intent is what has been done, if the run is a restore that says so (see Pinned).
+	Intent string `json:"intent,omitempty"`
 }
 
 func (h Holder) String() string {

@@ -546,10 +546,11 @@ func TestTheOrderOfHooks(t *testing.T) {
 			got[j.Name] = j.Annotations["helm.sh/hook"] + " " + j.Annotations["helm.sh/hook-weight"] + " " + j.Annotations["helm.sh/hook-delete-policy"]
 		}
 		want := map[string]string{
-			"dmm-pre-upgrade-snapshot": "pre-upgrade 0 before-hook-creation",
-			"dmm-pre-upgrade-shutdown": "pre-upgrade 10 before-hook-creation",
-			"dmm-post-upgrade-restore": "post-upgrade,post-rollback 0 before-hook-creation",
-			"dmm-pre-delete":           "pre-delete 0 before-hook-creation,hook-succeeded",
+			"dmm-pre-upgrade-snapshot":  "pre-upgrade 0 before-hook-creation",
+			"dmm-pre-upgrade-shutdown":  "pre-upgrade 10 before-hook-creation",
+			"dmm-post-upgrade-restore":  "post-upgrade 0 before-hook-creation",
+			"dmm-post-rollback-restore": "post-rollback 0 before-hook-creation",
+			"dmm-pre-delete":            "pre-delete 0 before-hook-creation,hook-succeeded",
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", helm, diff)

@@ -80,7 +80,7 @@ func TestAShutdownThatFails(t *testing.T) {
 		t.Fatalf("the upgrade is not blocked:\n%s", out)
 	}
 	s.run(s.helm, "rollback", "dmm", "1", "--namespace", s.namespace, "--timeout", "3m")
-	s.wantLog("dmm-post-upgrade-restore", "Restore is done")
+	s.wantLog("dmm-post-rollback-restore", "Restore is done")
 	// Again, with the fault mended after the first try: the second goes on in the open window.
 	if out, err := s.try(s.helm, s.helmArgs("upgrade", []string{"--timeout", "3m"})...); err == nil {
 		t.Fatalf("the upgrade is not blocked:\n%s", out)
@@ -116,7 +116,8 @@ func TestATimeoutOfHelm(t *testing.T) {
 	s.wantWhole(before, 1)
 }
 
-// With an intent, hooks may run as often as Argo CD has them: the maintenance is made once.
+// With an intent, hooks may run as often as Argo CD has them: the maintenance is made once. One that was called off blocks
+// the next upgrade until its intent is another.
 func TestAnIntent(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, brisk())
@@ -130,4 +131,18 @@ func TestAnIntent(t *testing.T) {
 	s.upgrade("--timeout", "3m", "--set", "hooks.intent=6.2.0")
 	s.wantLog("dmm-pre-upgrade-shutdown", `a maintenance for "6.2.0" has been`)
 	s.wantWhole(before, 1)
+
+	// The upgrade itself fails after its shutdown, and is rolled back.
+	broken := []string{"--timeout", "3m", "--set", "hooks.intent=6.3.0,job.backoffLimit=0", "--set-json", `extraManifests=[{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"Not A Name"}}]`}
+	if out, err := s.try(s.helm, s.helmArgs("upgrade", broken)...); err == nil {
+		t.Fatalf("an upgrade with a ConfigMap that cannot be has succeeded:\n%s", out)
+	}
+	s.run(s.helm, "rollback", "dmm", "--namespace", s.namespace, "--timeout", "3m")
+	s.wantLog("dmm-post-rollback-restore", "Restore is done")
+	s.wantWhole(before, 2)
+	if out, err := s.try(s.helm, s.helmArgs("upgrade", []string{"--timeout", "3m", "--set", "hooks.intent=6.3.0,job.backoffLimit=0"})...); err == nil {
+		t.Fatalf("the upgrade is not blocked:\n%s", out)
+	}
+	s.wantLog("dmm-pre-upgrade-shutdown", `the last maintenance for "6.3.0" was called off`)
+	s.wantWhole(before, 2)
 }
