@@ -338,7 +338,7 @@ func (x *step) rule(ctx context.Context, t *task, gone bool) {
 			x.sooner()
 		}
 		if t.last {
-			x.settle(t, window.Failed, t.overdue(x.Limits.Grace))
+			x.settle(t, window.Failed, t.overdue(x.Limits.Grace*time.Duration(max(x.Limits.Speed, 1))))
 			return
 		}
 		x.move(t, waiting)

@@ -15,14 +15,18 @@ type classic struct {
 }
 
 func (s *Sim) makeClassic(i int) {
-	p := s.any(i)
 	w := &classic{id: s.newID(), name: numbered(workNames, i) + " (classic)", tier: s.tiers[1], env: s.environments[1+i%3]}
-	w.run = &run{project: p, by: p.owner, title: w.name, Run: Run{
+	p := s.any(i)
+	s.addClassic(w, p, p.owner, s.ago(i))
+}
+
+func (s *Sim) addClassic(w *classic, p *project, by *user, at time.Time) {
+	w.run = &run{project: p, by: by, title: w.name, Run: Run{
 		Key: Key{KindWorkspace, w.id}, Instance: w.id, Execution: w.id, Environment: w.env.id, EnvironmentRevision: w.env.revision, HardwareTier: w.tier.id,
 	}}
 	p.classics = append(p.classics, w)
 	s.classics.add(w.id, w)
-	s.begun(w.run, s.ago(i))
+	s.begun(w.run, at)
 }
 
 // dto is a WorkspaceDto with isLegacy, as the schema of the list has it; that the run is its session is INF.

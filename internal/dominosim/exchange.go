@@ -64,7 +64,7 @@ func (s *Sim) arrive(r *http.Request, body []byte) *call {
 	if s.reported != "" {
 		c.release = "" // its clients speak to a release that there is no document of
 	}
-	c.fault = s.strike(r, c.route)
+	c.fault = s.strike(r, body, c.route)
 	c.entry = s.log.request(r, c.route, c.fault)
 	return c
 }

@@ -1,6 +1,7 @@
 package dominosim
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net/http"
@@ -37,7 +38,7 @@ type Fault struct {
 	// Path is a route's template ("/v4/modelProducts/{id}/stop", whatever its parameters are called),
 	// a regular expression if it begins with ^, or a path as it is; empty: any.
 	Path   string `json:"path"`
-	Object string `json:"object"` // only requests whose path has this id as a segment
+	Object string `json:"object"` // only requests whose path has this id as a segment, or whose body names it
 	Nth    int    `json:"nth"`    // the first matching request it strikes, from 1 (default 1)
 	Times  int    `json:"times"`  // how many in a row (default 1); -1: for ever
 
@@ -110,11 +111,11 @@ var parameter = regexp.MustCompile(`\{[^}]*\}`)
 // template makes two spellings of a route equal: names of parameters do not count.
 func template(path string) string { return parameter.ReplaceAllString(path, "{}") }
 
-func (p *plannedFault) matches(r *http.Request, rt *route) bool {
+func (p *plannedFault) matches(r *http.Request, body []byte, rt *route) bool {
 	if p.Method != "" && p.Method != r.Method {
 		return false
 	}
-	if p.Object != "" && !slices.Contains(strings.Split(r.URL.Path, "/"), p.Object) {
+	if p.Object != "" && !slices.Contains(strings.Split(r.URL.Path, "/"), p.Object) && !bytes.Contains(body, []byte(`"`+p.Object+`"`)) {
 		return false
 	}
 	switch {
@@ -129,10 +130,10 @@ func (p *plannedFault) matches(r *http.Request, rt *route) bool {
 }
 
 // strike counts r against every fault and returns the first one that is due.
-func (s *Sim) strike(r *http.Request, rt *route) *Fault {
+func (s *Sim) strike(r *http.Request, body []byte, rt *route) *Fault {
 	var due *plannedFault
 	for _, p := range s.faults {
-		if !p.matches(r, rt) {
+		if !p.matches(r, body, rt) {
 			continue
 		}
 		p.seen++

@@ -70,12 +70,12 @@ func (s *Sim) generate() {
 	if *s.cfg.InvisibleProject {
 		s.makeInvisible()
 	}
-	if s.profile.release.atLeast(v6_2) {
+	if s.profile.knows(KindEndpoint) {
 		for i := range s.cfg.Endpoints {
 			s.makeEndpoint(i)
 		}
 	}
-	if s.profile.release.atLeast(v6_0) {
+	if s.profile.knows(KindDeployment) {
 		for i := range s.cfg.Deployments {
 			s.makeDeployment(i)
 		}
@@ -370,8 +370,13 @@ func (s *Sim) makeJob(i int, flow string) {
 	p := s.any(i / 2)
 	j := s.newJob(p, fmt.Sprintf("train.py --fold %d", i/2), p.owner)
 	j.scheduled, j.cluster, j.flow = i%5 == 4, i%4 == 3, flow
-	s.begun(j.run, s.ago(i/2))
-	j.Commit = p.head.at(j.started)
+	j.Commit = p.head.at(s.ago(i / 2))
+	s.underWay(j, s.ago(i/2))
+}
+
+// underWay enters a job that began before the simulation. A drawn part of it is left.
+func (s *Sim) underWay(j *job, at time.Time) {
+	s.begun(j.run, at)
 	if s.cfg.JobTime > 0 {
 		s.endBySelf(j, s.born.Add(s.drawn(s.cfg.JobTime)-s.cfg.JobTime))
 	}
@@ -379,13 +384,17 @@ func (s *Sim) makeJob(i int, flow string) {
 
 // makeBuild lets a new revision of an environment be built.
 func (s *Sim) makeBuild(i int) {
-	e := s.environments[i%len(s.environments)]
+	s.addBuild(s.environments[i%len(s.environments)])
+}
+
+func (s *Sim) addBuild(e *environment) *revision {
 	r := s.addRevision(e, s.born.Add(-time.Minute))
 	r.status.set(r.created, "Queued")
 	r.status.set(r.created.Add(20*time.Second), "Building")
 	if s.cfg.BuildTime > 0 {
 		r.status.set(s.born.Add(s.drawn(s.cfg.BuildTime)), "Succeeded")
 	}
+	return r
 }
 
 // makeAwkwardRows makes what the schemas allow and clients do not expect (api.md §23).

@@ -20,7 +20,7 @@ type job struct {
 }
 
 func (s *Sim) newJob(p *project, command string, by *user) *job {
-	j := &job{id: s.newID(), number: len(p.jobs) + 1, command: command}
+	j := &job{id: s.newID(), number: p.nextJob(), command: command}
 	j.root = j
 	env := s.environments[1+len(s.jobs.order)/2%3]
 	j.run = &run{project: p, by: by, title: command, Run: Run{
@@ -31,6 +31,14 @@ func (s *Sim) newJob(p *project, command string, by *user) *job {
 	return j
 }
 
+// nextJob is the number of the project's next job; its jobs are in the order of their numbers.
+func (p *project) nextJob() int {
+	if n := len(p.jobs); n > 0 {
+		return p.jobs[n-1].number + 1
+	}
+	return 1
+}
+
 func (s *Sim) addJob(j *job) {
 	j.project.jobs = append(j.project.jobs, j)
 	s.jobs.add(j.id, j)
@@ -38,7 +46,7 @@ func (s *Sim) addJob(j *job) {
 
 // rerun is a new job with what the other ran with (api.md §11, op restartJob).
 func (s *Sim) rerun(of *job, at time.Time, by *user, commit, failure string) *job {
-	j := &job{id: s.newID(), number: len(of.project.jobs) + 1, command: of.command, root: of.root}
+	j := &job{id: s.newID(), number: of.project.nextJob(), command: of.command, root: of.root}
 	r := of.Run
 	r.Execution, r.Commit = j.id, commit
 	j.run = &run{project: of.project, by: by, title: "[Rerun] " + of.title, cluster: of.cluster, Run: r}

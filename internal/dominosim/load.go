@@ -2,15 +2,18 @@ package dominosim
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
 
-// A Thing is an app, model API version, workspace or schedule of a deployment that is to be played, with its own id and names.
-// What it belongs to and needs is made as it is named: users, projects, environments, hardware tiers, volumes.
+// A Thing is an execution of a deployment that is to be played, with its own id and names. What it belongs to and needs is made
+// as it is named: users, projects, environments, hardware tiers, volumes. One of a kind that the profile does not know, and a
+// job or build that does not run, is not made.
 type Thing struct {
-	Kind, ID, Name            string // one of KindApp, KindModelAPI, KindWorkspace, KindScheduledJob
+	Kind, ID, Name            string // any Kind of the ledger but KindLauncher
 	ProjectID                 string
 	ProjectOwner, ProjectName string
 	Owner                     string
@@ -18,23 +21,46 @@ type Thing struct {
 	HardwareTier              string
 	Environment               string
 	Volumes                   []string // ids
-	Model                     string   // of a model version
+	Model                     string   // of a model version; of an endpoint's, the endpoint
 	Active                    bool     // of a model version
+	Classic                   bool     // of a workspace
+	Number                    int      // of a job, in its project
+	Command, Commit, Flow     string   // of a job
 }
 
 // makeThings makes the things of the configuration.
 func (s *Sim) makeThings() {
 	for i, t := range s.cfg.Things {
-		p, owner, at := s.projectFor(t), s.userFor(t.Owner), s.ago(i)
-		if t.Owner == "" {
-			owner = p.owner
+		if !s.profile.knows(t.Kind) {
+			continue
+		}
+		if t.Kind == KindBuild {
+			s.loadBuild(t)
+			continue
+		}
+		p, at := s.projectFor(t), s.ago(i)
+		owner := p.owner
+		if t.Owner != "" {
+			owner = s.userFor(t.Owner)
 		}
 		switch t.Kind {
 		case KindApp:
 			s.loadApp(t, p, owner, at)
 		case KindModelAPI:
 			s.loadVersion(t, p, owner, at)
+		case KindEndpoint, KindDeployment:
+			s.loadServed(t, p, owner, at)
+		case KindJob:
+			s.loadJob(t, p, owner, at)
 		case KindWorkspace:
+			if t.Classic {
+				w := &classic{id: t.ID, name: t.Name, tier: s.tierFor(t.HardwareTier), env: s.environmentFor(t.Environment)}
+				s.addClassic(w, p, owner, at)
+				if !t.Running {
+					s.finished(w.run, "Stopped")
+				}
+				continue
+			}
 			w := s.addWorkspace(p, t.Name, at.Add(-time.Hour))
 			s.workspaces.rename(w.id, t.ID)
 			w.id, w.owner, w.environment, w.tier = t.ID, owner, s.environmentFor(t.Environment), s.tierFor(t.HardwareTier)
@@ -49,6 +75,72 @@ func (s *Sim) makeThings() {
 			d.id = t.ID
 		}
 	}
+	for _, p := range s.projects {
+		slices.SortStableFunc(p.jobs, func(a, b *job) int { return cmp.Compare(a.number, b.number) })
+	}
+}
+
+// loadJob takes the number out of a job's name, which the client puts there.
+func (s *Sim) loadJob(t Thing, p *project, owner *user, at time.Time) {
+	if !t.Running {
+		return
+	}
+	j := s.newJob(p, t.Command, owner)
+	s.jobs.rename(j.id, t.ID)
+	env := s.environmentFor(t.Environment)
+	j.id, j.flow, j.number = t.ID, t.Flow, cmp.Or(t.Number, j.number)
+	j.title = strings.TrimPrefix(t.Name, fmt.Sprintf("#%d ", t.Number))
+	j.Key.ID, j.Execution, j.Volumes, j.Commit = t.ID, t.ID, s.volumesFor(t, p), cmp.Or(t.Commit, p.head.at(at))
+	j.Environment, j.EnvironmentRevision, j.HardwareTier = env.id, env.revision, s.tierFor(t.HardwareTier).id
+	s.underWay(j, at)
+}
+
+// loadBuild takes the name of the environment and the number of the revision out of the build's name ("R 4.3, revision 7").
+func (s *Sim) loadBuild(t Thing) {
+	if !t.Running {
+		return
+	}
+	e := s.environmentFor(t.Environment)
+	if t.Owner != "" {
+		e.owner = s.userFor(t.Owner)
+	}
+	r := s.addBuild(e)
+	s.revisions.rename(r.id, t.ID)
+	r.id = t.ID
+	if i := strings.LastIndex(t.Name, ", revision "); i > 0 {
+		e.name = t.Name[:i]
+		if n, err := strconv.Atoi(t.Name[i+len(", revision "):]); err == nil {
+			r.number = n
+		}
+	}
+}
+
+func (s *Sim) loadServed(t Thing, p *project, owner *user, at time.Time) {
+	v := &served{
+		kind: t.Kind, id: t.ID, name: t.Name, project: p, creator: owner, created: at.Add(-time.Hour),
+		env: s.environmentFor(t.Environment), tier: s.tierFor(t.HardwareTier).id,
+	}
+	if t.Kind == KindEndpoint {
+		e := s.endpoints.byID[t.Model]
+		if e == nil {
+			e = &genAIEndpoint{id: t.Model, name: unversioned(t.Name), project: p}
+			s.endpoints.add(e.id, e)
+		}
+		v.endpoint, v.number = e, len(e.versions)+1
+		if _, n, ok := strings.Cut(t.ID, "/"); ok {
+			v.number, _ = strconv.Atoi(n)
+		}
+		e.versions = append(e.versions, v)
+	}
+	s.addServed(v, at, !t.Running)
+}
+
+// unversioned is what a version is one of: "scorer v5" is a version of scorer.
+func unversioned(name string) string {
+	if i := strings.LastIndex(name, " v"); i > 0 {
+		return name[:i]
+	}
+	return name
 }
 
 func (s *Sim) loadApp(t Thing, p *project, owner *user, at time.Time) {
@@ -71,11 +163,7 @@ func (s *Sim) loadApp(t Thing, p *project, owner *user, at time.Time) {
 func (s *Sim) loadVersion(t Thing, p *project, owner *user, at time.Time) {
 	m := s.models.byID[t.Model]
 	if m == nil {
-		name := t.Name
-		if i := strings.LastIndex(name, " v"); i > 0 { // "scorer v5" is a version of scorer
-			name = name[:i]
-		}
-		m = s.addModel(p, name, at.Add(-time.Hour))
+		m = s.addModel(p, unversioned(t.Name), at.Add(-time.Hour))
 		s.models.rename(m.id, t.Model)
 		m.id, m.owner = t.Model, owner
 	}
@@ -95,7 +183,7 @@ func (s *Sim) userFor(name string) *user {
 	if u := s.userNamed(name); u != nil {
 		return u
 	}
-	u := &user{id: s.newID(), name: name, first: name, last: name}
+	u := &user{id: s.newID(), name: name, last: name}
 	s.users = append(s.users, u)
 	return u
 }
@@ -105,15 +193,15 @@ func (s *Sim) projectFor(t Thing) *project {
 	if p := s.projectOf(t.ProjectID); p != nil {
 		return p
 	}
-	owner := s.userFor(t.ProjectOwner)
+	owner := s.userFor(cmp.Or(t.ProjectOwner, t.Owner, s.admin.name)) // what is deployed outside of Domino may have no project
 	if t.ProjectID == "" {
 		for _, p := range s.projects {
-			if p.name == t.ProjectName && p.owner == owner {
+			if p.name == cmp.Or(t.ProjectName, "unnamed") && p.owner == owner {
 				return p
 			}
 		}
 	}
-	p := s.makeProject(t.ProjectName, len(s.projects))
+	p := s.makeProject(cmp.Or(t.ProjectName, "unnamed"), len(s.projects))
 	p.id, p.owner = cmp.Or(t.ProjectID, p.id), owner
 	return p
 }

@@ -115,6 +115,26 @@ var profiles = func() []profile {
 	return table
 }()
 
+// knows reports whether a version has executions of a kind (api.md §9c).
+func (p profile) knows(kind string) bool {
+	switch kind {
+	case KindEndpoint:
+		return p.release.atLeast(v6_2)
+	case KindDeployment:
+		return p.release.atLeast(v6_0)
+	}
+	return true
+}
+
+// Knows reports whether a profile has executions of a kind. It panics if there is no such profile.
+func Knows(profile, kind string) bool {
+	p, err := profileNamed(profile)
+	if err != nil {
+		panic("dominosim: " + err.Error())
+	}
+	return p.knows(kind)
+}
+
 // Profiles are the names that Config.Profile and SetVersion take, oldest first.
 func Profiles() []string {
 	names := make([]string, len(profiles))

@@ -3,6 +3,7 @@ package dominosim
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -19,6 +20,8 @@ type served struct {
 	project  *project
 	creator  *user
 	created  time.Time
+	env      *environment
+	tier     string         // of a version
 	endpoint *genAIEndpoint // nil: a deployment
 	state    history[string]
 	ids      history[string] // of the execution that serves it
@@ -28,7 +31,7 @@ type served struct {
 type genAIEndpoint struct {
 	id, name string
 	project  *project
-	versions []*served // by number, from 1
+	versions []*served // by number
 }
 
 // words of a served's life: coming, up, going, down, failed (§21; ModelDeploymentStatus).
@@ -74,9 +77,9 @@ func (v *served) stop(s *Sim, at time.Time, sticks bool) {
 }
 
 func (v *served) run(at time.Time, by *user) Run {
-	r := Run{Key: Key{v.kind, v.id}, Environment: v.project.environment.id, EnvironmentRevision: v.project.environment.revision, By: by.name, At: at}
+	r := Run{Key: Key{v.kind, v.id}, Environment: v.env.id, EnvironmentRevision: v.env.revision, By: by.name, At: at}
 	if v.endpoint != nil {
-		r.Execution, r.HardwareTier = v.ids.at(at), "gpu-small-k8s"
+		r.Execution, r.HardwareTier = v.ids.at(at), v.tier
 	}
 	return r
 }
@@ -100,6 +103,7 @@ func (s *Sim) makeEndpoint(i int) {
 		v := &served{
 			kind: KindEndpoint, id: fmt.Sprintf("%s/%d", e.id, n+1), name: fmt.Sprintf("%s v%d", e.name, n+1), number: n + 1,
 			project: e.project, creator: e.project.owner, created: s.ago(i + n).Add(-24 * time.Hour), endpoint: e,
+			env: e.project.environment, tier: "gpu-small-k8s",
 		}
 		e.versions = append(e.versions, v)
 		s.addServed(v, s.ago(i+n), n == 1 || s.stopped())
@@ -110,7 +114,7 @@ func (s *Sim) makeDeployment(i int) {
 	id := s.newID()
 	v := &served{
 		kind: KindDeployment, id: id[:8] + "-0509-4cae-89af-" + id[12:], name: numbered(modelNames, i) + "-external", project: s.any(i),
-		creator: s.any(i).owner, created: s.ago(i).Add(-24 * time.Hour),
+		creator: s.any(i).owner, created: s.ago(i).Add(-24 * time.Hour), env: s.any(i).environment,
 	}
 	s.addServed(v, s.ago(i), s.stopped())
 }
@@ -140,8 +144,8 @@ func (v *served) versionDTO(t time.Time) obj {
 	o := obj{
 		"endpointId": v.endpoint.id, "number": v.number, "status": v.state.at(t), "creator": person(v.creator), "createdAt": iso(v.created),
 		"modelType": "LLM", "modelSource": obj{"registeredModel": obj{"modelName": v.endpoint.name, "modelVersion": v.number}},
-		"environment":   obj{"id": v.project.environment.id, "name": v.project.environment.name, "revisionId": v.project.environment.revision},
-		"hardwareTier":  obj{"id": "gpu-small-k8s", "dataPlaneId": localDataPlane, "dataPlaneName": "Local"},
+		"environment":   obj{"id": v.env.id, "name": v.env.name, "revisionId": v.env.revision},
+		"hardwareTier":  obj{"id": v.tier, "dataPlaneId": localDataPlane, "dataPlaneName": "Local"},
 		"configuration": obj{},
 	}
 	if id := v.ids.at(t); id != "" {
@@ -181,10 +185,11 @@ func (c *call) endpointVersion() (*served, answer) {
 		return nil, refused
 	}
 	n, err := strconv.Atoi(c.r.PathValue("versionNumber"))
-	if err != nil || n < 1 || n > len(e.versions) {
+	i := slices.IndexFunc(e.versions, func(v *served) bool { return v.number == n })
+	if err != nil || i < 0 {
 		return nil, publicError(http.StatusNotFound, "Version "+c.r.PathValue("versionNumber")+" of endpoint "+e.id+" could not be found")
 	}
-	return e.versions[n-1], answer{}
+	return e.versions[i], answer{}
 }
 
 func (c *call) getEndpointVersion() answer {
@@ -236,7 +241,7 @@ func (v *served) deploymentDTO(t time.Time) obj {
 		"deploymentTargetInfo":      obj{"id": "target-1", "name": "Production", "typeName": "AWS SageMaker"},
 		"resourceConfigurationInfo": obj{"id": "resource-1", "name": "Large", "configuration": obj{"instance_type": "m5.large"}},
 		"models": []obj{{
-			"name": v.name, "environmentId": v.project.environment.id, "environmentName": v.project.environment.name, "projectId": v.project.id,
+			"name": v.name, "environmentId": v.env.id, "environmentName": v.env.name, "projectId": v.project.id,
 			"source": obj{"registeredModelName": v.name, "registeredModelVersion": 1, "registeredModelType": "MODELREGISTRY"},
 		}},
 		"configuration": obj{"sharedConfig": obj{}, "modelConfigs": obj{}, "deploymentType": kind},

@@ -2,6 +2,7 @@ package dominosim
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -14,7 +15,7 @@ type user struct {
 	operations            []string // system operations of one who is no administrator
 }
 
-func (u *user) full() string { return u.first + " " + u.last }
+func (u *user) full() string { return strings.TrimSpace(u.first + " " + u.last) }
 
 type project struct {
 	id, name    string

@@ -3,6 +3,7 @@ package execution
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -65,6 +66,15 @@ type jobRestart struct {
 	Number    int    `json:"number"`
 	Command   string `json:"command"`
 	CommitID  string `json:"commitId,omitempty"`
+}
+
+// JobFacts are what a job's restart arguments tell of it: its number in its project, its command, and the commit that it began with.
+func JobFacts(e Execution) (number int, command, commit string) {
+	var r jobRestart
+	if e.Kind == Job && json.Unmarshal(e.Restart, &r) == nil {
+		return r.Number, r.Command, r.CommitID
+	}
+	return 0, "", ""
 }
 
 func (r jobRestart) alike() string { return r.ProjectID + " " + r.Command }

@@ -27,7 +27,8 @@ type workspaceRestart struct {
 	Classic bool `json:"classic,omitempty"`
 }
 
-func isClassic(e Execution) bool {
+// Classic reports whether a workspace is a classic one.
+func Classic(e Execution) bool {
 	var r workspaceRestart
 	return json.Unmarshal(e.Restart, &r) == nil && r.Classic
 }
@@ -196,7 +197,7 @@ func (d *workspaces) read(ctx context.Context, e Execution) (domino.Workspace, E
 }
 
 func (d *workspaces) Read(ctx context.Context, e Execution) (Execution, error) {
-	if isClassic(e) {
+	if Classic(e) {
 		return d.readClassic(ctx, e)
 	}
 	_, now, err := d.read(ctx, e)
@@ -204,7 +205,7 @@ func (d *workspaces) Read(ctx context.Context, e Execution) (Execution, error) {
 }
 
 func (d *workspaces) Detail(ctx context.Context, e Execution) (Execution, error) {
-	if isClassic(e) {
+	if Classic(e) {
 		return d.readClassic(ctx, e)
 	}
 	w, now, err := d.read(ctx, e)
@@ -255,7 +256,7 @@ func (d *workspaces) arguments(ctx context.Context, w domino.Workspace, now Exec
 // evidenced (api.md §10): any refusal is followed by a look.
 func (d *workspaces) Stop(ctx context.Context, e Execution, _ bool) (Answer, error) {
 	var err error
-	if isClassic(e) {
+	if Classic(e) {
 		err = d.client.StopClassic(ctx, e.ID)
 	} else {
 		err = d.client.StopWorkspace(ctx, e.Project.ID, e.ID)

@@ -41,9 +41,10 @@ type site struct {
 	from  string // the profile that it began with
 
 	transport http.RoundTripper
-	quiet     bool      // no log, also with -v
-	log       io.Writer // where the log goes, unless nil
-	cluster   bool      // the pods of the simulation can be listed
+	quiet     bool           // no log, also with -v
+	log       io.Writer      // where the log goes, unless nil
+	cluster   bool           // the pods of the simulation can be listed
+	staged    *dominosim.Sim // that of the last rehearsal
 }
 
 // lagging is a deployment that is as awkward as Domino may be: lists late by up to 40 s and
@@ -94,6 +95,7 @@ func (s *site) runContext(ctx context.Context, mode string, env ...string) (*rep
 			return res.Code
 		},
 	}
+	e.Staged = func(sim *dominosim.Sim) { s.staged = sim }
 	if s.cluster {
 		e.Pods = func(context.Context) ([]execution.Pod, error) {
 			var pods []execution.Pod

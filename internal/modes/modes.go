@@ -16,6 +16,7 @@ import (
 	"github.com/domino-maintenance-mode/dmm/internal/config"
 	"github.com/domino-maintenance-mode/dmm/internal/converge"
 	"github.com/domino-maintenance-mode/dmm/internal/domino"
+	"github.com/domino-maintenance-mode/dmm/internal/dominosim"
 	"github.com/domino-maintenance-mode/dmm/internal/execution"
 	"github.com/domino-maintenance-mode/dmm/internal/kube"
 	"github.com/domino-maintenance-mode/dmm/internal/report"
@@ -94,6 +95,8 @@ type Env struct {
 	Cluster *kube.Client
 	// Pods, if set, takes the place of what Cluster lists: the pods of the compute namespaces that have not ended.
 	Pods func(context.Context) ([]execution.Pod, error)
+	// Staged, if set, is told of the simulator on which a rehearsal is about to play.
+	Staged func(*dominosim.Sim)
 
 	traces traces
 	place  string // URL of the store that was opened

@@ -23,11 +23,10 @@ snapshot, shutdown, restore. It says how long these would take and what would fa
 neither Domino nor the store. What the snapshot's findings say will not come back does not come back.
 
 Executions stop and start in the time that they took in the last maintenance on record, or in one that
-is assumed. --config names a file with other times and with faults (as for dmm simulate), --speed
-plays faster than life, and --fault-rate lets so many of a hundred executions meet a fault.`
-
-// The kinds of executions that can be rehearsed.
-var rehearsed = []execution.Kind{execution.App, execution.ModelAPI, execution.Workspace, execution.ScheduledJob}
+is assumed. When a job or build comes to its end nobody knows: those that shutdown waits for go on for
+longer than it does, unless --config says otherwise. --config names a file with other times and with faults
+(as for dmm simulate), --speed plays faster than life, and --fault-rate lets so many of a hundred
+executions meet a fault.`
 
 // Rehearse plays the maintenance of a snapshot in the simulator.
 func Rehearse(ctx context.Context, e *Env) (*report.Result, error) {
@@ -46,15 +45,26 @@ func Rehearse(ctx context.Context, e *Env) (*report.Result, error) {
 		return nil, err
 	}
 	sim := dominosim.New(stage)
+	if e.Staged != nil {
+		e.Staged(sim)
+	}
 	player := e.player(sim)
 	speed := time.Duration(e.Config.Speed)
 	r := &report.Estimate{Basis: fmt.Sprintf("rehearsed at %d times the speed of life", speed)}
 	res.Rehearsal = r
 
-	if taken, err := Snapshot(ctx, player); err != nil {
+	taken, err := Snapshot(ctx, player)
+	if err != nil {
 		return nil, fmt.Errorf("rehearse: snapshot: %w", err)
-	} else if got, want := taken.Sum().Running, len(running(stageable(snap.Executions))); got != want {
-		return nil, fmt.Errorf("rehearse: the simulator shows %s of the %d in snapshot %s", plural(got, "running execution"), want, snap.ID)
+	}
+	want := map[execution.Kind]int{}
+	for _, x := range playable(stage, snap.Executions) {
+		want[x.Kind]++
+	}
+	for _, c := range taken.Kinds {
+		if c.Running != want[c.Kind] && !endsByItself(c.Kind) {
+			return nil, fmt.Errorf("rehearse: the simulator shows %s running, of the %d in snapshot %s", c.Kind.Plural(c.Running), want[c.Kind], snap.ID)
+		}
 	}
 	e.Log.Info("rehearsing", "step", "shutdown", "speed", int(speed))
 	began := time.Now()
@@ -101,7 +111,7 @@ func (e *Env) player(sim *dominosim.Sim) *Env {
 	c.Hostname, c.CAFile, c.SSLNoVerify = "http://simulated.invalid", "", false
 	c.APIKey, c.APIKeyFile, c.Token, c.TokenFile = config.NewSecret(dominosim.DefaultAPIKey), "", config.Secret{}, ""
 	c.Snapshot, c.RestoreFrom, c.DryRun, c.Deadline, c.WaitReady = "", "", false, 0, 0
-	c.GracePeriod, c.Settle, c.Lease = c.GracePeriod/d, c.Settle/d, max(c.Lease/d, time.Second)
+	c.GracePeriod, c.Settle, c.Lease, c.NotifyLead = c.GracePeriod/d, c.Settle/d, max(c.Lease/d, time.Second), c.NotifyLead/d
 	c.Kubernetes = "false"
 	player.Config, player.speed = &c, c.Speed
 	player.Transport, player.Store, player.Cluster = sim.RoundTripper(), mem.New(), nil
@@ -109,9 +119,12 @@ func (e *Env) player(sim *dominosim.Sim) *Env {
 	return &player
 }
 
-func stageable(executions []execution.Execution) []execution.Execution {
-	return slices.DeleteFunc(slices.Clone(executions), func(x execution.Execution) bool { return !slices.Contains(rehearsed, x.Kind) })
+// playable are the running executions of which the played version of Domino has the kind.
+func playable(stage dominosim.Config, executions []execution.Execution) []execution.Execution {
+	return slices.DeleteFunc(running(executions), func(x execution.Execution) bool { return !dominosim.Knows(stage.Profile, string(x.Kind)) })
 }
+
+func endsByItself(k execution.Kind) bool { return k == execution.Job || k == execution.Build }
 
 // stage is a simulated deployment as the snapshot shows the real one.
 func (e *Env) stage(ctx context.Context, st store.Store, snap *snapshot.Snapshot, res *report.Result) (dominosim.Config, error) {
@@ -144,19 +157,18 @@ func (e *Env) stage(ctx context.Context, st store.Store, snap *snapshot.Snapshot
 	for i := range c.Faults {
 		c.Faults[i].Delay /= d
 	}
-	others := 0
+	h, filter := e.handling(), e.filter()
+	waited := map[execution.Kind]int{}
 	for _, x := range snap.Executions {
-		if !slices.Contains(rehearsed, x.Kind) {
-			if x.State.Up() {
-				others++
-			}
-			continue
+		if course, _ := h.Of(x); x.State.Up() && course == execution.CourseWait && filter.Match(x) {
+			waited[x.Kind]++
 		}
 		t := dominosim.Thing{
 			Kind: string(x.Kind), ID: x.ID, Name: x.Name, ProjectID: x.Project.ID, ProjectOwner: x.Project.Owner, ProjectName: x.Project.Name,
 			Owner: x.Owner, Running: x.State.Up(), HardwareTier: x.HardwareTier, Environment: x.Environment,
-			Model: x.Parent, Active: execution.ActiveVersion(x),
+			Model: x.Parent, Active: execution.ActiveVersion(x), Classic: execution.Classic(x), Flow: x.Flow,
 		}
+		t.Number, t.Command, t.Commit = execution.JobFacts(x)
 		for _, m := range x.Volumes {
 			if m.ID != "" {
 				t.Volumes = append(t.Volumes, m.ID)
@@ -164,11 +176,22 @@ func (e *Env) stage(ctx context.Context, st store.Store, snap *snapshot.Snapshot
 		}
 		c.Things = append(c.Things, t)
 	}
+	plays := playable(c, snap.Executions)
+	others := len(running(snap.Executions)) - len(plays)
+	for _, n := range snap.WithoutDriver {
+		others += n
+	}
 	if others > 0 {
-		res.Note(fmt.Sprintf("%s of kinds that the simulator cannot load are left out", plural(others, "running execution")))
+		res.Note(fmt.Sprintf("%s of kinds that dmm or Domino %s does not know are left out", plural(others, "running execution"), c.Profile))
+	}
+	if n := waited[execution.Job]; n > 0 && c.JobTime == 0 {
+		res.Note(fmt.Sprintf("nobody knows when %s will end: shutdown waits for these in vain here, unless --config has a jobTime", execution.Job.Plural(n)))
+	}
+	if n := waited[execution.Build]; n > 0 && c.BuildTime == 0 {
+		res.Note(fmt.Sprintf("nobody knows when %s will end: shutdown waits for these in vain here, unless --config has a buildTime", execution.Build.Plural(n)))
 	}
 	c.Faults = append(c.Faults, foreseen(snap)...)
-	c.Faults = append(c.Faults, drawn(snap, e.Config.FaultRate)...)
+	c.Faults = append(c.Faults, drawn(snap, plays, e.Config.FaultRate)...)
 	return c, nil
 }
 
@@ -211,15 +234,30 @@ func profileOf(version string) string {
 	return best
 }
 
-// startRoute and stopRoute are the calls that start and stop an execution, as the simulator names them.
-var startRoute = map[execution.Kind]string{
-	execution.App: "/v4/modelProducts/{id}/start", execution.ModelAPI: "/v4/models/{id}/{id}/startModelDeployment",
-	execution.Workspace: "/v4/workspace/project/{id}/workspace/{id}/sessions", execution.ScheduledJob: "/v4/projects/{id}/scheduledjobs/{id}",
-}
-
-var stopRoute = map[execution.Kind]string{
-	execution.App: "/v4/modelProducts/{id}/stop", execution.ModelAPI: "/v4/models/{id}/{id}/stopModelDeployment",
-	execution.Workspace: "/v4/workspace/project/{id}/workspace/{id}/stop", execution.ScheduledJob: "/v4/projects/{id}/scheduledjobs/{id}",
+// strikes is a fault of the calls that drive an execution to a goal.
+func strikes(f dominosim.Fault, x execution.Key, classic bool, g window.Goal) dominosim.Fault {
+	paths := map[execution.Kind][2]string{ // stop, start
+		execution.App:                {"/v4/modelProducts/{id}/stop", "/v4/modelProducts/{id}/start"},
+		execution.ModelAPI:           {"/v4/models/{id}/{id}/stopModelDeployment", "/v4/models/{id}/{id}/startModelDeployment"},
+		execution.Workspace:          {"/v4/workspace/project/{id}/workspace/{id}/stop", "/v4/workspace/project/{id}/workspace/{id}/sessions"},
+		execution.ScheduledJob:       {"/v4/projects/{id}/scheduledjobs/{id}", "/v4/projects/{id}/scheduledjobs/{id}"},
+		execution.Job:                {"/v4/jobs/stop", "/v4/jobs/restart"},
+		execution.Build:              {"/v4/environments/{id}/environmentRevision/{id}/cancel", "/v4/environments/rebuildrevision"},
+		execution.ExternalDeployment: {"/api/modelServing/v1/modelDeployments/{id}/stop", "/api/modelServing/v1/modelDeployments/{id}/start"},
+	}[x.Kind]
+	f.Method, f.Object, f.Path = "POST", x.ID, paths[0]
+	if g == window.Start {
+		f.Path = paths[1]
+	}
+	switch {
+	case x.Kind == execution.ScheduledJob:
+		f.Method = "PUT"
+	case x.Kind == execution.Endpoint: // an id is the endpoint's and the version's number
+		f.Object, f.Path = "", fmt.Sprintf("/api/gen-ai/beta/endpoints/%s/%s", strings.Replace(x.ID, "/", "/versions/", 1), g)
+	case classic && g == window.Stop:
+		f.Path = "/v4/workspace/stop/save"
+	}
+	return f
 }
 
 // foreseen are the starts that will fail by what the snapshot's preflight found.
@@ -228,14 +266,13 @@ func foreseen(snap *snapshot.Snapshot) []dominosim.Fault {
 	seen := map[execution.Key]bool{}
 	for _, f := range snap.Findings {
 		for _, r := range f.Executions {
-			if f.Severity != execution.Error || seen[r.Key] || !slices.Contains(rehearsed, r.Kind) || r.Kind == execution.ScheduledJob {
+			if f.Severity != execution.Error || seen[r.Key] || r.Kind == execution.ScheduledJob {
 				continue // a schedule goes on whatever its next job will meet
 			}
 			seen[r.Key] = true
-			faults = append(faults, dominosim.Fault{
-				Name: f.Message, Method: "POST", Path: startRoute[r.Kind], Object: r.ID, Kind: dominosim.FaultStatus, Status: 400, Times: -1,
-				Body: fmt.Sprintf(`{"message":%q,"success":false}`, f.Message),
-			})
+			faults = append(faults, strikes(dominosim.Fault{
+				Name: f.Message, Kind: dominosim.FaultStatus, Status: 400, Times: -1, Body: fmt.Sprintf(`{"message":%q,"success":false}`, f.Message),
+			}, r.Key, false, window.Start))
 		}
 	}
 	return faults
@@ -243,37 +280,33 @@ func foreseen(snap *snapshot.Snapshot) []dominosim.Fault {
 
 // drawn lets so many of a hundred running executions meet a fault, drawn from the snapshot's id so that the same
 // rehearsal meets the same faults.
-func drawn(snap *snapshot.Snapshot, rate int) []dominosim.Fault {
+func drawn(snap *snapshot.Snapshot, plays []execution.Execution, rate int) []dominosim.Fault {
 	var faults []dominosim.Fault
 	var seed uint64
 	for _, c := range snap.ID {
 		seed = seed*31 + uint64(c)
 	}
 	rng := rand.New(rand.NewPCG(seed, uint64(rate)))
-	for _, x := range running(stageable(snap.Executions)) {
+	for _, x := range plays {
 		if rng.IntN(100) >= rate {
 			continue
 		}
-		method := "POST"
-		if x.Kind == execution.ScheduledJob {
-			method = "PUT"
-		}
-		f := dominosim.Fault{Method: method, Object: x.ID, Path: stopRoute[x.Kind], Kind: dominosim.FaultStatus, Status: 500}
+		f, goal := dominosim.Fault{Kind: dominosim.FaultStatus, Status: 500}, window.Stop
 		switch rng.IntN(4) {
 		case 0:
 			f.Name = "the first stop is refused with a 500"
 		case 1:
 			f.Name, f.Kind, f.Status, f.Late = "the answer to the stop is lost", dominosim.FaultLost, 0, true
 		case 2:
-			f.Name, f.Path, f.Status, f.Header = "Domino is overloaded when it is started", startRoute[x.Kind], 503, map[string]string{"Retry-After": "1"}
+			f.Name, goal, f.Status, f.Header = "Domino is overloaded when it is started", window.Start, 503, map[string]string{"Retry-After": "1"}
 		case 3:
-			f.Name, f.Path, f.Kind, f.Status = "its start is accepted and ends as failed", startRoute[x.Kind], dominosim.FaultStartFails, 0
+			f.Name, goal, f.Kind, f.Status = "its start is accepted and ends as failed", window.Start, dominosim.FaultStartFails, 0
 			if x.Kind == execution.ScheduledJob {
 				f.Kind, f.Status = dominosim.FaultStatus, 500
 			}
 		}
 		f.Name = x.String() + ": " + f.Name
-		faults = append(faults, f)
+		faults = append(faults, strikes(f, x.Key(), execution.Classic(x), goal))
 	}
 	return faults
 }

@@ -1,6 +1,8 @@
 package modes_test
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -166,4 +168,132 @@ func TestARehearsalOfAnyVersion(t *testing.T) {
 			})
 		})
 	}
+}
+
+// allKinds is a healthy deployment with something of every kind.
+func allKinds() dominosim.Config {
+	c := healthy()
+	c.Profile, c.Jobs, c.Builds, c.Classics, c.Endpoints, c.Deployments = "6.2", 6, 2, 2, 3, 3
+	return c
+}
+
+// names are those of what ran, by kind and id.
+func names(sim *dominosim.Sim, ran map[dominosim.Key]dominosim.Run) map[string]string {
+	out := map[string]string{}
+	for k := range ran {
+		for _, o := range sim.Objects(k.Kind) {
+			if o.ID == k.ID {
+				out[k.Kind+" "+k.ID] = fmt.Sprintf("%s %s %s %d", o.Name, o.Project, o.ModelID, o.Number)
+			}
+		}
+	}
+	return out
+}
+
+// Each kind is stopped and started again in a rehearsal as the settings say, which its simulator's ledger tells.
+func TestARehearsalPlaysEveryKind(t *testing.T) {
+	const rest = "DMM_RESTORE_WORKSPACES=true"
+	none := map[string]int{}
+	for _, c := range []struct {
+		name   string
+		env    []string
+		code   int
+		stops  map[string]int // of each running execution of a kind, where it is not 1
+		starts map[string]int
+		note   string
+	}{
+		{"all is stopped and run again", []string{rest, "DMM_RUNNING_JOBS=stop", "DMM_RUNNING_BUILDS=cancel", "DMM_RERUN_JOBS=true", "DMM_REBUILD=true"}, 0, none, none, ""},
+		{"jobs are stopped and left to their owners", []string{rest, "DMM_RUNNING_JOBS=discard", "DMM_RUNNING_BUILDS=cancel"}, 0,
+			none, map[string]int{"Job": 0, "Build": 0}, ""},
+		{"jobs are waited for and end", []string{rest, "sim: {jobTime: 2m, buildTime: 1m}"}, 0,
+			map[string]int{"Job": 0, "Build": 0}, map[string]int{"Job": 0, "Build": 0}, ""},
+		{"jobs are waited for in vain", []string{rest}, 3,
+			map[string]int{"Job": 0, "Build": 0}, map[string]int{"Job": 0, "Build": 0}, "nobody knows when 6 jobs will end"},
+		{"jobs are ignored", []string{rest, "DMM_RUNNING_JOBS=ignore", "DMM_RUNNING_BUILDS=ignore"}, 0,
+			map[string]int{"Job": 0, "Build": 0}, map[string]int{"Job": 0, "Build": 0}, ""},
+		{"workspaces are left to their owners, and an older Domino has fewer kinds", []string{"DMM_RUNNING_JOBS=ignore", "DMM_RUNNING_BUILDS=ignore", "sim: {profile: '5.10'}"}, 0,
+			map[string]int{"Job": 0, "Build": 0, "Endpoint": 0, "ExternalDeployment": 0},
+			map[string]int{"Job": 0, "Build": 0, "Endpoint": 0, "ExternalDeployment": 0, "Workspace": 0}, " running executions of kinds that dmm or Domino 5.10 does not know are left out"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				env := slices.Clone(c.env)
+				for i, e := range env {
+					if sim, ok := strings.CutPrefix(e, "sim: "); ok {
+						env[i] = "DMM_SIM_CONFIG=" + writeFile(t, "sim.yaml", sim)
+					}
+				}
+				s := newSite(t, allKinds(), env...)
+				s.must(0, "snapshot")
+				before := s.running()
+				res := s.must(c.code, "rehearse")
+				durable := map[string]bool{} // workspaces
+				for _, o := range s.sim.Objects(dominosim.KindWorkspace) {
+					durable[o.ID] = true
+				}
+				count := func(of map[string]int, kind string) int {
+					if n, ok := of[kind]; ok {
+						return n
+					}
+					return 1
+				}
+				for k := range before {
+					stops, starts := effects(s.staged.Ledger().Entry(k.Kind, k.ID))
+					wantStops, wantStarts := count(c.stops, k.Kind), count(c.starts, k.Kind)
+					if k.Kind == dominosim.KindWorkspace && !durable[k.ID] { // a classic one, which no call starts
+						wantStarts = 0
+					}
+					if stops != wantStops || starts != wantStarts {
+						t.Errorf("%v was stopped %d and started %d times in the rehearsal, want %d and %d", k, stops, starts, wantStops, wantStarts)
+					}
+				}
+				if diff := cmp.Diff(names(s.sim, before), names(s.staged, before)); diff != "" && s.staged.Profile() == s.sim.Profile() {
+					t.Errorf("names (-real +played):\n%s", diff)
+				}
+				for _, e := range s.staged.Ledger().Entries() {
+					if _, ran := before[e.Key]; !ran {
+						t.Errorf("%v was touched: %+v", e.Key, e.Calls)
+					}
+				}
+				if c.note != "" && !slices.ContainsFunc(res.Notes, func(n string) bool { return strings.Contains(n, c.note) }) {
+					t.Errorf("notes = %q, want one with %q", res.Notes, c.note)
+				}
+				if c.code == 3 {
+					for _, x := range res.Executions {
+						if x.Outcome == "failed" && !strings.Contains(x.Reason, "still runs after 10m0s") {
+							t.Errorf("%s %s failed because %q", x.Kind, x.Name, x.Reason)
+						}
+					}
+				}
+			})
+		})
+	}
+}
+
+// A fault that is drawn for an execution meets its calls, whatever kind it is of.
+func TestEveryKindMeetsItsFaults(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, allKinds(), "DMM_RESTORE_WORKSPACES=true", "DMM_RUNNING_JOBS=stop", "DMM_RUNNING_BUILDS=cancel", "DMM_RERUN_JOBS=true", "DMM_REBUILD=true")
+		s.must(0, "snapshot")
+		running := s.running()
+		if _, err := s.run("rehearse", "DMM_FAULT_RATE=100"); err != nil {
+			t.Fatal(err)
+		}
+		met := map[string]int{}
+		for _, f := range s.staged.Faults() {
+			kind, _, _ := strings.Cut(f.Name, " ")
+			switch {
+			case f.Fired > 0:
+				met[kind]++
+			case strings.Contains(f.Name, "(classic)") && strings.Contains(f.Name, "start"): // which nothing starts
+			default:
+				t.Errorf("no call met this: %+v", f.Fault)
+			}
+		}
+		for k := range running {
+			if met[k.Kind] == 0 {
+				t.Errorf("no fault of a %s was met", k.Kind)
+			}
+		}
+	})
 }
