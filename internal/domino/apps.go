@@ -164,9 +164,13 @@ type BetaAppVersion struct {
 	GitRef                 *GitRef
 	ExternalVolumeMountIDs []string
 	NetAppVolumeIDs        []string
+	// From 6.2 on, and what no start takes (nucleus.StartParams).
+	Autoscaling, IdentityPropagation bool
+	EntryScript                      string // empty where it is the app's own entry point
 }
 
 type betaAppWire struct {
+	EntryPoint     string `json:"entryPoint"`
 	CurrentVersion *struct {
 		ID                     id      `json:"id"`
 		BundleID               id      `json:"bundleId"`
@@ -177,6 +181,11 @@ type betaAppWire struct {
 		GitRef                 *GitRef `json:"gitRef"`
 		ExternalVolumeMountIDs []id    `json:"externalVolumeMountIds"`
 		NetAppVolumeIDs        []id    `json:"netAppVolumeIds"`
+		EntryScript            string  `json:"entryScript"`
+		IdentityPropagation    bool    `json:"extendedIdentityPropagationToAppsEnabled"`
+		Autoscaling            *struct {
+			Enabled bool `json:"enabled"`
+		} `json:"autoscalingSpecification"`
 	} `json:"currentVersion"`
 }
 
@@ -185,12 +194,17 @@ func (w betaAppWire) value() (BetaApp, error) {
 	if v == nil {
 		return BetaApp{}, nil
 	}
-	return BetaApp{CurrentVersion: &BetaAppVersion{
+	b := &BetaAppVersion{
 		ID: string(v.ID), BundleID: string(v.BundleID), DFSCommitID: v.DFSCommitID,
 		EnvironmentID: string(v.EnvironmentID), EnvironmentRevisionID: string(v.EnvironmentRevisionID),
 		HardwareTierID: string(v.HardwareTierID), GitRef: v.GitRef,
 		ExternalVolumeMountIDs: ids(v.ExternalVolumeMountIDs), NetAppVolumeIDs: ids(v.NetAppVolumeIDs),
-	}}, nil
+		Autoscaling: v.Autoscaling != nil && v.Autoscaling.Enabled, IdentityPropagation: v.IdentityPropagation,
+	}
+	if v.EntryScript != w.EntryPoint {
+		b.EntryScript = v.EntryScript
+	}
+	return BetaApp{CurrentVersion: b}, nil
 }
 
 // BetaApp reads one app through the public API (op getApp). The id is that of [App].

@@ -105,6 +105,7 @@ func (v *volume) dto(s *Sim) obj {
 	return o
 }
 
+// projectVolumes shows one that was unregistered too, with isRegistered false (INF, api.md §16).
 func (c *call) projectVolumes() answer {
 	p, a := c.project()
 	if p == nil {
@@ -112,9 +113,7 @@ func (c *call) projectVolumes() answer {
 	}
 	out := []obj{}
 	for _, v := range p.volumes {
-		if !v.unregistered {
-			out = append(out, v.dto(c.s))
-		}
+		out = append(out, v.dto(c.s))
 	}
 	return ok(out)
 }

@@ -115,13 +115,15 @@ func (d *apps) arguments(ctx context.Context, e Execution) (Execution, error) {
 			return e, err
 		}
 	}
-	if !known {
-		if err := d.guessVolumes(ctx, &e, &r); err != nil {
-			return e, err
-		}
+	v, err := d.version(ctx, e)
+	if err != nil {
+		return e, err
 	}
-	if d.client.Dialect().StartBundle || r.EnvironmentID == "" && d.client.Dialect().BetaApps {
-		if err := d.version(ctx, &e, &r); err != nil {
+	switch {
+	case v != nil:
+		takeVersion(*v, known, &e, &r)
+	case !known:
+		if err := d.guessVolumes(ctx, &e, &r); err != nil {
 			return e, err
 		}
 	}
@@ -137,7 +139,9 @@ func (d *apps) arguments(ctx context.Context, e Execution) (Execution, error) {
 	switch api := d.client.Dialect(); {
 	case !api.StartCommit:
 		e.Guesses = append(e.Guesses, "a start in Domino "+api.Name+" takes no commit: it will come back on its project's newest")
-	case !known:
+	case r.MainRepoGitRef != nil && r.MainRepoGitRef.Type != "commitId":
+		e.Guesses = append(e.Guesses, "Domino does not show on which commit it runs: it will come back on the newest of "+named(*r.MainRepoGitRef))
+	case r.MainRepoGitRef == nil && (r.CommitID == "" || in.MainRepo != nil || !known && v != nil && v.GitRef != nil):
 		e.Guesses = append(e.Guesses, "Domino does not show on which commit it runs: it will come back on its project's newest")
 	}
 	if api := d.client.Dialect(); !api.StartEnvironment {
@@ -246,7 +250,7 @@ func (d *apps) guessVolumes(ctx context.Context, e *Execution, r *appRestart) er
 		return err
 	}
 	for _, v := range volumes {
-		if v.Local {
+		if v.Local && v.Registered { // the list may hold ones that are not (api.md §16), with which nothing would start
 			r.ExternalVolumeMountIDs = append(r.ExternalVolumeMountIDs, v.ID)
 		}
 	}
@@ -259,30 +263,60 @@ func (d *apps) guessVolumes(ctx context.Context, e *Execution, r *appRestart) er
 	return nil
 }
 
-// version reads the app's configuration from the beta API (6.1+). Classic apps are
-// not there (api.md §8b), which is no error.
-func (d *apps) version(ctx context.Context, e *Execution, r *appRestart) error {
+// version reads the app's configuration from the beta API (6.1+). It is nil for classic apps, which
+// are not there (api.md §8b), and for drafts.
+func (d *apps) version(ctx context.Context, e Execution) (*domino.BetaAppVersion, error) {
+	if !d.client.Dialect().BetaApps {
+		return nil, nil
+	}
 	b, err := d.client.BetaApp(ctx, e.ID)
-	if err != nil {
-		if answered(err) {
-			return nil
-		}
-		return err
+	if err != nil && !answered(err) {
+		return nil, err
 	}
-	v := b.CurrentVersion
-	if v == nil {
-		return nil
+	return b.CurrentVersion, nil
+}
+
+// takeVersion fills in from an app's version what neither its row nor its instance tells, and says what of the version a
+// start cannot carry (api.md §8, nucleus.StartParams beside AppVersionResponse): a start with arguments may make another
+// version.
+func takeVersion(v domino.BetaAppVersion, known bool, e *Execution, r *appRestart) {
+	r.EnvironmentID = cmp.Or(r.EnvironmentID, v.EnvironmentID)
+	r.HardwareTierID = cmp.Or(r.HardwareTierID, v.HardwareTierID)
+	r.BundleID = v.BundleID
+	ref := v.GitRef
+	if ref != nil && (ref.Type == "head" || ref.Type == "custom") { // what a start takes without one, and no type of its (api.md §21)
+		ref = nil
 	}
-	if r.EnvironmentID == "" {
-		r.EnvironmentID = v.EnvironmentID
+	switch {
+	case !known:
+		r.ExternalVolumeMountIDs, r.NetAppVolumeIDs = append(r.ExternalVolumeMountIDs, v.ExternalVolumeMountIDs...), v.NetAppVolumeIDs
+		r.CommitID, r.MainRepoGitRef = v.DFSCommitID, ref
+		e.Guesses = append(e.Guesses, "Domino does not show what it runs with: it will come back with the mounts of its published version")
+	case r.MainRepoGitRef == nil:
+		r.MainRepoGitRef = ref
+	case ref != nil && ref.Type != "commitId":
+		e.Guesses = append(e.Guesses, fmt.Sprintf("its version follows %s: it will come back on the commit that it runs on, and perhaps follow it no more until "+
+			"it is published again", named(*ref)))
 	}
-	if r.HardwareTierID == "" {
-		r.HardwareTierID = v.HardwareTierID
+	var lost []string
+	if v.Autoscaling {
+		lost = append(lost, "autoscaling")
 	}
-	if d.client.Dialect().StartBundle {
-		r.BundleID = v.BundleID
+	if v.IdentityPropagation {
+		lost = append(lost, "extended identity propagation")
 	}
-	return nil
+	if v.EntryScript != "" {
+		lost = append(lost, "the entry script "+v.EntryScript)
+	}
+	if len(lost) > 0 {
+		e.Guesses = append(e.Guesses, "its version has "+strings.Join(lost, ", ")+", which no start can name: look whether it has them after the restart")
+	}
+}
+
+// named is a git reference for people.
+func named(ref domino.GitRef) string {
+	word := map[string]string{"branches": "branch", "tags": "tag"}[ref.Type]
+	return cmp.Or(word, ref.Type) + " " + ref.Value
 }
 
 // volumesByName finds the ids of mounts of which Domino shows only the name. One
@@ -292,18 +326,17 @@ func volumesByName(ctx context.Context, c *domino.Client, project string, mounts
 	if err != nil && !answered(err) {
 		return nil, nil, err
 	}
+	why := "is not registered for its project, or this key may not use it" // the list holds none that it may not (api.md §16)
+	if err != nil {
+		why = "was not found, since the volumes of its project could not be listed"
+	}
 	for _, m := range mounts {
-		id := ""
-		for _, v := range volumes {
-			if v.Name == m.Name {
-				id = v.ID
-			}
-		}
-		if id == "" {
-			guesses = append(guesses, fmt.Sprintf("its external volume %q is not registered for its project: the restart will lack it", m.Name))
+		at := slices.IndexFunc(volumes, func(v domino.Volume) bool { return v.Name == m.Name && v.Registered })
+		if at < 0 {
+			guesses = append(guesses, fmt.Sprintf("its external volume %q %s: the restart will lack it", m.Name, why))
 			continue
 		}
-		ids = append(ids, id)
+		ids = append(ids, volumes[at].ID)
 	}
 	return ids, guesses, nil
 }

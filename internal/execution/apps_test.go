@@ -232,12 +232,23 @@ func TestWhatDominoDoesNotTellOfAnAppIsSaidToBeGuessed(t *testing.T) {
 			[]string{"all local external volumes", "default environment", "default tier", "takes no commit"}, (*site).volumesOf,
 		},
 		{
-			"the instance may not be read", "6.1",
+			"neither the instance nor the version may be read", "6.1",
 			func(s *site) execution.Execution {
 				s.sim.AddFault(dominosim.Fault{Path: "^/v4/modelProducts/apps/versions/", Kind: dominosim.FaultStatus, Status: 403, Times: -1})
+				s.sim.AddFault(dominosim.Fault{Path: "^/api/apps/beta/apps/", Kind: dominosim.FaultStatus, Status: 403, Times: -1})
 				return s.app()
 			},
 			[]string{"all local external volumes", "on which commit"}, (*site).volumesOf,
+		},
+		{
+			"a volume of the project was unregistered", "5.9",
+			func(s *site) execution.Execution {
+				e := s.app()
+				s.sim.UnregisterVolume(s.volumesOf(s.sim.Ledger().Running(dominosim.KindApp)[e.ID])[0])
+				return s.find(execution.App, e.ID)
+			},
+			[]string{"all local external volumes", "takes no commit"},
+			func(s *site, r dominosim.Run) []string { return s.volumesOf(r)[1:] },
 		},
 		{
 			"nor may the volumes be listed", "5.9",
@@ -290,6 +301,111 @@ func TestTheBetaAPIKnowsTheEnvironmentThatTheRowLacks(t *testing.T) {
 				e.Environment, e.HardwareTier, e.Guesses, was.Environment, was.HardwareTier)
 		}
 	})
+}
+
+// Where the run may not be read, its version still tells the mounts: without them its NetApp volumes would be lost, and volumes
+// that it never had be mounted.
+func TestTheVersionTellsTheMountsOfARunThatMayNotBeRead(t *testing.T) {
+	inTime(t, "6.1", func(t *testing.T) {
+		s := newSite(t, dominosim.Config{Profile: "6.1", Plain: true, Projects: 4, Apps: 16})
+		s.sim.AddFault(dominosim.Fault{Path: "^/v4/modelProducts/apps/versions/", Kind: dominosim.FaultStatus, Status: 403, Times: -1})
+		netApp := false
+		for id, was := range s.sim.Ledger().Running(dominosim.KindApp) {
+			if s.classic(was) {
+				continue
+			}
+			netApp = netApp || len(was.NetAppVolumes) > 0
+			e := s.find(execution.App, id)
+			s.stop(e)
+			s.start(e)
+			now := s.sim.Ledger().Running(dominosim.KindApp)[id]
+			wantEqual(t, "volumes of "+e.String(), was.Volumes, now.Volumes)
+			wantEqual(t, "NetApp volumes of "+e.String(), was.NetAppVolumes, now.NetAppVolumes)
+			if !strings.Contains(strings.Join(e.Guesses, "\n"), "mounts of its published version") {
+				t.Errorf("guesses = %q, want one that says where its mounts are from", e.Guesses)
+			}
+		}
+		if !netApp {
+			t.Error("no app has NetApp volumes: the test proves nothing")
+		}
+	})
+}
+
+// A git-based app whose commit Domino leaves out (it is optional; api.md §8, common.AppCodeInfoRepositoryDto) comes back on another
+// one, of the branch that its version follows, and that is said.
+func TestAnAppWhoseCommitDominoDoesNotTell(t *testing.T) {
+	for ref, want := range map[string]string{"head": "its project's newest", "branches": "the newest of branch release", "commitId": ""} {
+		inTime(t, ref, func(t *testing.T) {
+			value := any("release")
+			if ref == "head" {
+				value = nil
+			}
+			noCommit := changeAnswers("^/v4/modelProducts/apps/versions/", func(v any) {
+				if repo, ok := v.(map[string]any)["appCodeInfo"].(map[string]any)["mainRepo"].(map[string]any); ok {
+					delete(repo, "commit")
+				}
+			})
+			follows := changeAnswers("^/api/apps/beta/apps/", func(v any) {
+				v.(map[string]any)["currentVersion"].(map[string]any)["gitRef"] = map[string]any{"type": ref, "value": value}
+			})
+			s := newSite(t, dominosim.Config{Profile: "6.1", Plain: true, Projects: 1, Apps: 4}, noCommit, follows)
+			o := s.running(dominosim.KindApp, func(_ dominosim.Object, r dominosim.Run) bool { return s.gitBased(r) && !s.classic(r) })
+			e := s.find(execution.App, o.ID)
+			if got := strings.Join(e.Guesses, "; "); want == "" && got != "" || want != "" && (len(e.Guesses) != 1 || !strings.Contains(got, want)) {
+				t.Errorf("guesses = %q, want one about %q", e.Guesses, want)
+			}
+			if sent := argsOf(t, e)["mainRepoGitRef"]; (sent != nil) != (ref != "head") {
+				t.Errorf("mainRepoGitRef = %v of an app whose version has %s", sent, ref)
+			}
+		})
+	}
+}
+
+// A project that is not git-based may have {"type":"head"} in its apps' versions (api.md §8b, the example): its commit is known.
+func TestAVersionThatNamesTheHeadIsNotGitBased(t *testing.T) {
+	inTime(t, "6.1", func(t *testing.T) {
+		head := changeAnswers("^/api/apps/beta/apps/", func(v any) {
+			v.(map[string]any)["currentVersion"].(map[string]any)["gitRef"] = map[string]any{"type": "head"}
+		})
+		s := newSite(t, dominosim.Config{Profile: "6.1", Plain: true, Projects: 2, Apps: 8}, head)
+		o := s.running(dominosim.KindApp, func(_ dominosim.Object, r dominosim.Run) bool { return !s.gitBased(r) && !s.classic(r) })
+		if e := s.find(execution.App, o.ID); len(e.Guesses) > 0 || argsOf(t, e)["commitId"] == nil {
+			t.Errorf("guesses = %q, arguments = %s, want its commit and no guess", e.Guesses, e.Restart)
+		}
+	})
+}
+
+// What the version of an app has and no start takes may be lost by a start, and is said.
+func TestWhatNoStartCanNameOfAnAppsVersionIsSaid(t *testing.T) {
+	for _, tt := range []struct {
+		name, want string
+		edit       func(app, version map[string]any)
+	}{
+		{"autoscaling", "autoscaling", func(_, v map[string]any) {
+			v["autoscalingSpecification"] = map[string]any{"enabled": true, "minReplicas": 2, "maxReplicas": 6}
+		}},
+		{"identity", "extended identity propagation", func(_, v map[string]any) { v["extendedIdentityPropagationToAppsEnabled"] = true }},
+		{"entry script", "the entry script serve.R", func(_, v map[string]any) { v["entryScript"] = "serve.R" }},
+		{"entry script of the app", "", func(a, v map[string]any) { v["entryScript"] = a["entryPoint"] }},
+		{"branch", "follows branch release", func(_, v map[string]any) { v["gitRef"] = map[string]any{"type": "branches", "value": "release"} }},
+		{"tag", "follows tag v1", func(_, v map[string]any) { v["gitRef"] = map[string]any{"type": "tags", "value": "v1"} }},
+	} {
+		inTime(t, tt.name, func(t *testing.T) {
+			has := changeAnswers("^/api/apps/beta/apps/", func(v any) {
+				a := v.(map[string]any)
+				tt.edit(a, a["currentVersion"].(map[string]any))
+			})
+			s := newSite(t, dominosim.Config{Profile: "6.2", Plain: true, Projects: 1, Apps: 4}, has)
+			o := s.running(dominosim.KindApp, func(_ dominosim.Object, r dominosim.Run) bool { return s.gitBased(r) && !s.classic(r) })
+			e := s.find(execution.App, o.ID)
+			if got := strings.Join(e.Guesses, "; "); tt.want == "" && got != "" || tt.want != "" && (len(e.Guesses) != 1 || !strings.Contains(got, tt.want)) {
+				t.Errorf("guesses = %q, want one about %q", e.Guesses, tt.want)
+			}
+			if ref, ok := argsOf(t, e)["mainRepoGitRef"].(map[string]any); !ok || ref["type"] != "commitId" {
+				t.Errorf("mainRepoGitRef = %v, want the commit that it runs on", argsOf(t, e)["mainRepoGitRef"])
+			}
+		})
+	}
 }
 
 // A classic app is not in the beta list (api.md §8b), and a draft has no version: neither is a fault.

@@ -23,7 +23,7 @@ type workspaceRestart struct {
 	ProjectID              string   `json:"projectId"`
 	ExternalVolumeMountIDs []string `json:"externalVolumeMounts"`
 	NetAppVolumeIDs        []string `json:"netAppVolumeIds,omitempty"`
-	// Classic: it is a plain run, which no call starts again.
+	// Classic: it is a plain run. op relaunchWorkspace would make another one of it (api.md §10b), as somebody else perhaps: it is not called.
 	Classic bool `json:"classic,omitempty"`
 }
 
@@ -275,7 +275,7 @@ func (d *workspaces) Start(ctx context.Context, e Execution) (Answer, error) {
 		return Answer{}, err
 	}
 	if r.Classic {
-		return Answer{}, &LeaveError{"it is a classic workspace, which no call of Domino starts: its owner must, and finds its files in the project"}
+		return Answer{}, &LeaveError{"it is a classic workspace, which only a new run can follow: its owner must launch it, and finds its files in the project"}
 	}
 	var netApp []string
 	if d.client.Dialect().SessionNetApp {
