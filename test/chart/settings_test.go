@@ -44,12 +44,17 @@ var elsewhere = map[string]string{
 
 const chart = "../../charts/dmm"
 
-// keyOf is the key of a setting in the chart's values: DMM_GRACE_PERIOD is gracePeriod, DOMINO_SSL_NO_VERIFY is sslNoVerify.
+// keyOf is the key of a setting in the chart's values: DMM_GRACE_PERIOD is gracePeriod, DOMINO_SSL_NO_VERIFY is sslNoVerify, and
+// DMM_DOMINO_FILE is dominoFile.
 func keyOf(variable string) string {
 	if variable == "DMM_YES" {
 		return "confirm" // "yes" is a truth value to YAML
 	}
-	parts := strings.Split(strings.TrimPrefix(strings.TrimPrefix(variable, "DMM_"), "DOMINO_"), "_")
+	name, ok := strings.CutPrefix(variable, "DMM_")
+	if !ok {
+		name = strings.TrimPrefix(variable, "DOMINO_")
+	}
+	parts := strings.Split(name, "_")
 	for i, p := range parts {
 		parts[i] = strings.ToLower(p)
 		if i > 0 {
@@ -90,6 +95,9 @@ func TestSettingsOfTheChart(t *testing.T) {
 			t.Errorf("%s is a secret: what is in values is in the release, so that it needs a value that names a Secret", s.Variable)
 		}
 		key := keyOf(s.Variable)
+		if properties[key] != nil {
+			t.Errorf("%s has the key %s, which another setting has too", s.Variable, key)
+		}
 		doc := strings.NewReplacer("'", "`", "<", "&lt;", " --", "` `--").Replace(s.Doc)
 		standard := ""
 		if s.Default != "" {

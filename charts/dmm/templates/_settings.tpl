@@ -17,7 +17,7 @@ s3KmsKeyId: DMM_S3_KMS_KEY_ID
 azureAccount: DMM_AZURE_ACCOUNT
 azureEndpoint: DMM_AZURE_ENDPOINT
 gcsEndpoint: DMM_GCS_ENDPOINT
-file: DMM_DOMINO_FILE
+dominoFile: DMM_DOMINO_FILE
 keep: DMM_KEEP
 keepWithin: DMM_KEEP_WITHIN
 snapshot: DMM_SNAPSHOT
