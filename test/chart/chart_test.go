@@ -535,6 +535,28 @@ func TestTheGraphOfHooks(t *testing.T) {
 	})
 }
 
+// Helm takes names that YAML reads as numbers, and names with dots in them, wherever they are cut off.
+func TestAwkwardNames(t *testing.T) {
+	args := []string{"-f", everything(t), "--set", "store.url=,store.volume.storageClass=1e3", "--set-string", "priorityClassName=7,ca.configMap=8,webhook.existingSecret=9,kubernetes.computeNamespaces={10},networkPolicy.platformNamespace=11"}
+	for _, helm := range helms(t) {
+		for _, release := range []string{"62", "1e3", "2026.1", strings.Repeat("r", 33) + "." + strings.Repeat("r", 19), strings.Repeat("r.", 26) + "r"} {
+			out, err := template(t, helm, release, append(args, "--namespace", "1234")...)
+			if err != nil {
+				t.Fatalf("%s %s: %v", helm, release, err)
+			}
+			o := decode(t, out)
+			for _, x := range o.all {
+				if len(validation.IsDNS1123Subdomain(x.Name)) > 0 || x.Labels["app.kubernetes.io/instance"] != release {
+					t.Errorf("%s %s: %s %s with labels %v", helm, release, x.kind, x.Name, x.Labels)
+				}
+			}
+			if n := len(o.podTemplates()); n < 10 {
+				t.Errorf("%s %s: %d pods", helm, release, n)
+			}
+		}
+	}
+}
+
 func TestTheOrderOfHooks(t *testing.T) {
 	for _, helm := range helms(t) {
 		out, err := template(t, helm, "dmm", "--set", "hooks.enabled=true")

@@ -14,14 +14,14 @@
 {{- if le (add (len $base) (len $suffix)) $max -}}{{ $base }}{{ $suffix }}
 {{- else -}}
 {{- $keep := sub $max (add (len $suffix) 9) | int -}}
-{{ $base | trunc $keep | trimSuffix "-" }}-{{ $base | sha256sum | trunc 8 }}{{ $suffix }}
+{{ $base | trunc $keep | trimAll "-." }}-{{ $base | sha256sum | trunc 8 }}{{ $suffix }}
 {{- end -}}
 {{- end -}}
 
 {{/* What selects the pods of this release. Not "dmm": Domino's model monitor has names that begin so. */}}
 {{- define "dmm.selectorLabels" -}}
 app.kubernetes.io/name: domino-maintenance-mode
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{/* Labels of every object: (dict "root" $ "component" "restore" "labels" (dict)). The chart's own come first. */}}
@@ -36,8 +36,8 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 
 {{/* metadata of an object: (dict "root" $ "name" "x" "component" "restore" "annotations" (dict)). */}}
 {{- define "dmm.metadata" -}}
-name: {{ .name }}
-namespace: {{ .namespace | default .root.Release.Namespace }}
+name: {{ .name | quote }}
+namespace: {{ .namespace | default .root.Release.Namespace | quote }}
 labels:
   {{- include "dmm.labels" . | nindent 2 }}
 {{- with merge (dict) (.annotations | default dict) .root.Values.commonAnnotations }}
@@ -196,14 +196,14 @@ spec:
 {{- $v := .root.Values -}}
 {{- $type := $v.domino.credentials.type -}}
 restartPolicy: Never
-serviceAccountName: {{ if .hook }}{{ include "dmm.hookServiceAccountName" .root }}{{ else }}{{ include "dmm.serviceAccountName" .root }}{{ end }}
+serviceAccountName: {{ include (ternary "dmm.hookServiceAccountName" "dmm.serviceAccountName" (eq (toString .hook) "true")) .root | quote }}
 automountServiceAccountToken: {{ $v.kubernetes.enabled }}
 enableServiceLinks: false
 terminationGracePeriodSeconds: {{ $v.job.terminationGracePeriodSeconds }}
 {{- with concat ($v.global.imagePullSecrets | default list) $v.image.pullSecrets }}
 imagePullSecrets:
   {{- range . }}
-  - name: {{ if kindIs "map" . }}{{ .name }}{{ else }}{{ . }}{{ end }}
+  - name: {{ if kindIs "map" . }}{{ .name | quote }}{{ else }}{{ . | quote }}{{ end }}
   {{- end }}
 {{- end }}
 securityContext:
@@ -225,7 +225,7 @@ affinity:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with $v.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 containers:
   - name: dmm
@@ -252,7 +252,7 @@ containers:
         valueFrom: {fieldRef: {fieldPath: "metadata.labels['batch.kubernetes.io/controller-uid']"}}
       {{- with $v.webhook.existingSecret }}
       - name: DMM_WEBHOOK_URL
-        valueFrom: {secretKeyRef: {name: {{ . }}, key: {{ $v.webhook.key }}}}
+        valueFrom: {secretKeyRef: {name: {{ . | quote }}, key: {{ $v.webhook.key | quote }}}}
       {{- end }}
       {{- range $name, $value := fromYaml (include "dmm.environment" .) }}
       - name: {{ $name }}
@@ -264,7 +264,7 @@ containers:
     {{- if or $v.store.credentialsSecret $v.extraEnvFrom }}
     envFrom:
       {{- with $v.store.credentialsSecret }}
-      - secretRef: {name: {{ . }}}
+      - secretRef: {name: {{ . | quote }}}
       {{- end }}
       {{- with $v.extraEnvFrom }}
       {{- toYaml . | nindent 6 }}
@@ -279,7 +279,7 @@ containers:
       - name: store
         mountPath: /var/lib/dmm
         {{- with $v.store.volume.subPath }}
-        subPath: {{ . }}
+        subPath: {{ . | quote }}
         {{- end }}
       {{- end }}
       {{- with $v.extraVolumeMounts }}
@@ -294,31 +294,31 @@ volumes:
         - serviceAccountToken:
             path: token
             {{- with $v.domino.credentials.audience }}
-            audience: {{ . }}
+            audience: {{ . | quote }}
             {{- end }}
             expirationSeconds: {{ $v.domino.credentials.expirationSeconds }}
     {{- else }}
     secret:
-      secretName: {{ include "dmm.credentialsSecret" (dict "root" .root "hook" .hook) }}
+      secretName: {{ include "dmm.credentialsSecret" (dict "root" .root "hook" .hook) | quote }}
       defaultMode: 0444
       items:
-        - {key: {{ include "dmm.credentialsKey" .root }}, path: {{ include "dmm.credentialsKey" .root }}}
+        - {key: {{ include "dmm.credentialsKey" .root | quote }}, path: {{ include "dmm.credentialsKey" .root | quote }}}
     {{- end }}
   {{- if $v.ca.configMap }}
   - name: ca
     configMap:
-      name: {{ $v.ca.configMap }}
+      name: {{ $v.ca.configMap | quote }}
   {{- else if $v.ca.secret }}
   - name: ca
     secret:
-      secretName: {{ $v.ca.secret }}
+      secretName: {{ $v.ca.secret | quote }}
       items:
-        - {key: {{ $v.ca.key }}, path: {{ $v.ca.key }}}
+        - {key: {{ $v.ca.key | quote }}, path: {{ $v.ca.key | quote }}}
   {{- end }}
   {{- if not $v.store.url }}
   - name: store
     persistentVolumeClaim:
-      claimName: {{ include "dmm.claim" .root }}
+      claimName: {{ include "dmm.claim" .root | quote }}
   {{- end }}
   {{- with $v.extraVolumes }}
   {{- toYaml . | nindent 2 }}
