@@ -370,7 +370,8 @@ func TestEveryPod(t *testing.T) {
 			}
 			env := p.env()
 			if env["DOMINO_CA_FILE"] != "/etc/dmm/ca/bundle" || env["HTTPS_PROXY"] != "http://proxy:3128" || env["AWS_REGION"] != "eu-west-1" ||
-				!strings.HasPrefix(env["NO_PROXY"], "$(KUBERNETES_SERVICE_HOST),.svc,") || !strings.HasSuffix(env["NO_PROXY"], ",.example.net") {
+				!strings.HasPrefix(env["NO_PROXY"], "$(KUBERNETES_SERVICE_HOST),.svc,") || !strings.HasSuffix(env["NO_PROXY"], ",.example.net") ||
+				!strings.Contains(env["NO_PROXY"], ",169.254.0.0/16,fd00:ec2::/32,metadata.google.internal,") { // where SDKs ask who the pod is
 				fault("environment %v", env)
 			}
 			if env["DMM_CONCURRENCY"] != "1000000" || env["DMM_KINDS"] != "App,ModelAPI" || env["DMM_RESTORE_WORKSPACES"] != "true" || env["DMM_DRY_RUN"] != "false" {
@@ -651,6 +652,58 @@ func TestAlerts(t *testing.T) {
 			}
 			if r.Annotations["summary"] == "" || r.Annotations["description"] == "" || r.Labels["severity"] == "" {
 				t.Errorf("%s does not say what to do: %+v", r.Alert, r)
+			}
+		}
+	}
+}
+
+// A policy lets pass what the storage's own ways to credentials need, and nothing comes in.
+func TestNetworkPolicy(t *testing.T) {
+	for _, helm := range helms(t) {
+		for store, want := range map[string][]string{
+			"":         {"53/UDP 53/TCP 5353/UDP 5353/TCP", "ns domino-platform", "443/TCP 6443/TCP", "10.0.0.0/8 9000/"},
+			"s3://b/p": {"53/UDP 53/TCP 5353/UDP 5353/TCP", "ns domino-platform", "443/TCP 6443/TCP", "169.254.0.0/16 fd00:ec2::23/128 80/TCP 988/TCP", "10.0.0.0/8 9000/"},
+		} {
+			out, err := template(t, helm, "dmm", "-f", everything(t), "--set", "store.url="+store)
+			if err != nil {
+				t.Fatal(err)
+			}
+			o := decode(t, out)
+			if len(o.policies) != 1 {
+				t.Fatalf("%s: %d policies", helm, len(o.policies))
+			}
+			p := o.policies[0].Spec
+			var got []string
+			for _, rule := range p.Egress {
+				var parts []string
+				for _, to := range rule.To {
+					if to.IPBlock != nil {
+						parts = append(parts, to.IPBlock.CIDR)
+					} else {
+						parts = append(parts, "ns "+to.NamespaceSelector.MatchLabels["kubernetes.io/metadata.name"])
+					}
+				}
+				for _, port := range rule.Ports {
+					protocol := ""
+					if port.Protocol != nil {
+						protocol = string(*port.Protocol)
+					}
+					parts = append(parts, port.Port.String()+"/"+protocol)
+				}
+				got = append(got, strings.Join(parts, " "))
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s, store %q (-want +got):\n%s", helm, store, diff)
+			}
+			if fmt.Sprint(p.PolicyTypes) != "[Ingress Egress]" || len(p.Ingress) != 0 {
+				t.Errorf("%s: %+v", helm, p)
+			}
+			for _, pod := range o.podTemplates() {
+				for k, v := range p.PodSelector.MatchLabels {
+					if pod.meta.Labels[k] != v {
+						t.Errorf("%s: the policy is not about %s, whose labels are %v", helm, pod.where, pod.meta.Labels)
+					}
+				}
 			}
 		}
 	}

@@ -127,9 +127,10 @@ helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 {{- .Values.store.volume.existingClaim | default (include "dmm.name" (list . "" 63)) -}}
 {{- end -}}
 
+{{/* A pod learns who it is from addresses of its node, without a proxy: EKS pod identity, and the metadata services of the clouds. */}}
 {{- define "dmm.noProxy" -}}
 {{- $host := (urlParse .Values.domino.url).host | splitList ":" | first -}}
-{{- $no := list "$(KUBERNETES_SERVICE_HOST)" ".svc" ".cluster.local" -}}
+{{- $no := list "$(KUBERNETES_SERVICE_HOST)" ".svc" ".cluster.local" "169.254.0.0/16" "fd00:ec2::/32" "metadata.google.internal" -}}
 {{- if le (len (splitList "." $host)) 2 }}{{ $no = append $no $host }}{{ end -}}
 {{- with .Values.proxy.noProxy }}{{ $no = append $no . }}{{ end -}}
 {{- join "," $no -}}
