@@ -68,6 +68,12 @@ func TestWhatIsMissing(t *testing.T) {
 	refused("claim mine is not in namespace", "--set", "store.volume.existingClaim=mine")
 	s.install("--set", "mode=snapshot")
 	s.done("dmm-snapshot-1")
+	// Its Job outlives the release: of the same name again, Helm would take it over, and nothing would run.
+	s.run(s.helm, "uninstall", "dmm", "--namespace", s.namespace, "--timeout", "60s")
+	refused("kubectl delete job dmm-snapshot-1 --namespace "+s.namespace, "--set", "mode=snapshot")
+	s.kubectl("delete", "job", "dmm-snapshot-1")
+	s.install("--set", "mode=snapshot")
+	s.done("dmm-snapshot-1")
 }
 
 // account is a client as a service account that may do what the rules say.
