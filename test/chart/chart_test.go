@@ -869,7 +869,7 @@ func TestNotes(t *testing.T) {
 			set   string
 			words []string
 		}{
-			{"mode=snapshot", []string{"job/dmm-snapshot-1", "--set mode=shutdown"}},
+			{"mode=snapshot", []string{"job/dmm-snapshot-1", "--reset-then-reuse-values --set mode=shutdown"}},
 			{"hooks.enabled=true", []string{"--timeout 75m", "--from=cronjob/dmm-restore"}},
 			{"hooks.enabled=true,deadline=3h", []string{"--timeout 195m"}},
 			{"hooks.enabled=true,cronJobs.enabled=false", []string{"--set mode=restore"}},
