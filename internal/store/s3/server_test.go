@@ -1,11 +1,11 @@
 package s3
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -15,34 +15,16 @@ import (
 	"github.com/domino-maintenance-mode/dmm/internal/store/storetest"
 )
 
-// realServer tells where to find the server that scripts/test-servers starts.
-func realServer(t *testing.T) (endpoint, bucket string) {
+func realServer(t *testing.T) storetest.Server {
 	t.Helper()
-	endpoint, bucket = os.Getenv("DMM_TEST_S3_ENDPOINT"), os.Getenv("DMM_TEST_S3_BUCKET")
-	if endpoint == "" || bucket == "" {
-		t.Skip("needs an S3 server: run make test-servers, or set DMM_TEST_S3_ENDPOINT, DMM_TEST_S3_BUCKET and AWS_* credentials")
-	}
-	return endpoint, bucket
-}
-
-func at(t *testing.T, run string, where storetest.At) store.Store {
-	t.Helper()
-	s, err := open(t.Context(), Options{Bucket: where.Bucket, Prefix: run + "/" + t.Name(), Endpoint: where.Endpoint, RootCAs: where.RootCAs}, where.Patience)
-	if err != nil {
-		t.Fatal(err)
+	s := storetest.RealServer(t, "DMM_TEST_S3_ENDPOINT", "DMM_TEST_S3_BUCKET")
+	s.Open = func(ctx context.Context, at storetest.At) (store.Store, error) {
+		return open(ctx, Options{Bucket: at.Bucket, Prefix: at.Prefix, Endpoint: at.Endpoint, RootCAs: at.RootCAs}, at.Patience)
 	}
 	return s
 }
 
-func TestConformance(t *testing.T) {
-	endpoint, name := realServer(t)
-	run := "dmm-test/" + rand.Text()
-	storetest.Run(t, func(t *testing.T) store.Store {
-		s := at(t, run, storetest.At{Endpoint: endpoint, Bucket: name, Patience: remote.Usual})
-		t.Cleanup(func() { storetest.Clear(t, s) })
-		return s
-	})
-}
+func TestConformance(t *testing.T) { realServer(t).Conformance(t) }
 
 func xmlAnswer(status int, code string) storetest.Answer {
 	return storetest.Answer{
@@ -52,28 +34,23 @@ func xmlAnswer(status int, code string) storetest.Answer {
 }
 
 func TestToldApart(t *testing.T) {
-	endpoint, name := realServer(t)
-	run := "dmm-test/" + rand.Text()
-	storetest.Remote(t, storetest.Server{
-		Endpoint: endpoint, Bucket: name,
-		Open:      func(t *testing.T, where storetest.At) store.Store { return at(t, run, where) },
-		Break:     func(t *testing.T) { t.Setenv("AWS_SECRET_ACCESS_KEY", "wrong") },
-		Denied:    xmlAnswer(403, "AccessDenied"),
-		Throttled: xmlAnswer(503, "SlowDown"),
-		More: []storetest.Told{
-			{Name: "UnknownKeyID", Answer: xmlAnswer(403, "InvalidAccessKeyId"), Want: store.ErrDenied},
-			{Name: "Clock", Answer: xmlAnswer(403, "RequestTimeTooSkewed")},
-			{Name: "WrongRegion", Answer: xmlAnswer(301, "PermanentRedirect"), Text: "is in region eu-west-1, not in us-east-1 (set DMM_S3_REGION)"},
-			{Name: "WrongRegionBySignature", Answer: xmlAnswer(400, "AuthorizationHeaderMalformed"), Text: "is in region eu-west-1, not in us-east-1"},
-			{Name: "SomeOther404", Answer: xmlAnswer(404, "NotFound")},
-		},
-	})
+	s := realServer(t)
+	s.Break = func(t *testing.T) { t.Setenv("AWS_SECRET_ACCESS_KEY", "wrong") }
+	s.Denied, s.Throttled = xmlAnswer(403, "AccessDenied"), xmlAnswer(503, "SlowDown")
+	s.More = []storetest.Told{
+		{Name: "UnknownKeyID", Answer: xmlAnswer(403, "InvalidAccessKeyId"), Want: store.ErrDenied},
+		{Name: "Clock", Answer: xmlAnswer(403, "RequestTimeTooSkewed")},
+		{Name: "WrongRegion", Answer: xmlAnswer(301, "PermanentRedirect"), Text: "is in region eu-west-1, not in us-east-1 (set DMM_S3_REGION)"},
+		{Name: "WrongRegionBySignature", Answer: xmlAnswer(400, "AuthorizationHeaderMalformed"), Text: "is in region eu-west-1, not in us-east-1"},
+		{Name: "SomeOther404", Answer: xmlAnswer(404, "NotFound")},
+	}
+	storetest.Remote(t, s)
 }
 
 // TestStrictFront has a server of an older make before the real one: what the SDK adds of its own accord is refused, and
 // each thing that may pass happens.
 func TestStrictFront(t *testing.T) {
-	endpoint, name := realServer(t)
+	server := realServer(t)
 	quick := remote.Patience{Still: 10 * time.Second, Pause: time.Millisecond}
 	strict := func(forward http.Handler, w http.ResponseWriter, r *http.Request) {
 		for header, values := range r.Header {
@@ -86,15 +63,14 @@ func TestStrictFront(t *testing.T) {
 		}
 		forward.ServeHTTP(w, r)
 	}
-	elsewhere := storetest.NewProxy(t, endpoint)
+	elsewhere := storetest.NewProxy(t, server.Endpoint)
 	elsewhere.Set(func(w http.ResponseWriter, r *http.Request, _ int, forward http.Handler) {
 		if !strings.Contains(r.Header.Get("Authorization"), "/us-east-1/s3/aws4_request") {
 			t.Errorf("%s: Authorization = %.80q, want a new signature for the region that the redirect named", r.Method, r.Header.Get("Authorization"))
 		}
 		strict(forward, w, r)
 	})
-	front := storetest.NewProxy(t, endpoint)
-	run := "dmm-test/" + rand.Text()
+	front := storetest.NewProxy(t, server.Endpoint)
 	for _, test := range []struct {
 		name  string
 		times int
@@ -103,10 +79,10 @@ func TestStrictFront(t *testing.T) {
 		{"nothing but strict", 0, storetest.Answer{}},
 		{"409", 1, xmlAnswer(409, "ConditionalRequestConflict")},
 		{"503", 3, xmlAnswer(503, "SlowDown")},
-		{"307", 1 << 30, storetest.Answer{Status: 307, Header: map[string]string{"Location": elsewhere.URL + "/" + name, "X-Amz-Bucket-Region": "us-east-1"}}},
+		{"307", 1 << 30, storetest.Answer{Status: 307, Header: map[string]string{"Location": elsewhere.URL + "/" + server.Bucket, "X-Amz-Bucket-Region": "us-east-1"}}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			o := Options{Bucket: name, Prefix: run + "/" + t.Name(), Endpoint: front.URL}
+			o := Options{Bucket: server.Bucket, Prefix: "dmm-test/" + rand.Text(), Endpoint: front.URL}
 			if test.times > 9 {
 				o.Region = "eu-west-1" // where the bucket is not
 			}

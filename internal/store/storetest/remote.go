@@ -1,14 +1,19 @@
 package storetest
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -18,12 +23,17 @@ import (
 	"github.com/domino-maintenance-mode/dmm/internal/store/remote"
 )
 
-// Server is a real server of one provider, for the tests of what can happen on the way to it.
+// Server is a real server of one provider.
 type Server struct {
 	Endpoint string
 	Bucket   string // that is there, in the server's own word a container
-	// Open opens a store somewhere. It fails the test if it cannot.
-	Open func(t *testing.T, at At) store.Store
+	// Open opens a store somewhere.
+	Open func(ctx context.Context, at At) (store.Store, error)
+
+	prefix string // of all that this test run writes: the bucket may be one that is kept
+
+	// The rest is for the tests of what can happen on the way to it.
+
 	// Breaks the credentials of stores that are opened from now on, until the test ends; nil if this server takes any.
 	Break func(t *testing.T)
 
@@ -34,9 +44,40 @@ type Server struct {
 
 // At is where to open a store, and how patient it is.
 type At struct {
-	Endpoint, Bucket string
-	RootCAs          *x509.CertPool
-	Patience         remote.Patience
+	Endpoint, Bucket, Prefix string
+	RootCAs                  *x509.CertPool
+	Patience                 remote.Patience
+}
+
+// RealServer finds the server that scripts/test-servers has started, by the variables that name it, and skips the test where
+// there is none.
+func RealServer(t *testing.T, endpoint, bucket string) Server {
+	t.Helper()
+	s := Server{Endpoint: os.Getenv(endpoint), Bucket: os.Getenv(bucket), prefix: "dmm-test/" + rand.Text() + "/"}
+	if s.Endpoint == "" || s.Bucket == "" {
+		t.Skipf("needs a server: run make test-servers, or set %s, %s and the provider's own variables for credentials", endpoint, bucket)
+	}
+	return s
+}
+
+// At opens a store with a prefix of the test's own. An empty endpoint or bucket is the server's.
+func (s Server) At(t *testing.T, at At) store.Store {
+	t.Helper()
+	at.Endpoint, at.Bucket, at.Prefix = cmp.Or(at.Endpoint, s.Endpoint), cmp.Or(at.Bucket, s.Bucket), s.prefix+t.Name()
+	st, err := s.Open(t.Context(), at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return st
+}
+
+// Conformance runs the suite on the server, and cleans up.
+func (s Server) Conformance(t *testing.T) {
+	Run(t, func(t *testing.T) store.Store {
+		st := s.At(t, At{Patience: remote.Usual})
+		t.Cleanup(func() { clearStore(t, st) })
+		return st
+	})
 }
 
 // Told is an answer of the service and what it means.
@@ -69,8 +110,8 @@ func Calls(ctx context.Context, s store.Store, key string) map[string]error {
 	}
 }
 
-// Clear deletes what a test left behind: the bucket may be one that is kept.
-func Clear(t *testing.T, s store.Store) {
+// clearStore deletes what a test left behind: the bucket may be one that is kept.
+func clearStore(t *testing.T, s store.Store) {
 	t.Helper()
 	var g errgroup.Group
 	g.SetLimit(16)
@@ -116,7 +157,7 @@ func wantTold(t *testing.T, s store.Store, want Told) {
 func Remote(t *testing.T, s Server) {
 	quick := remote.Patience{Still: 10 * time.Second, Pause: time.Millisecond}
 	open := func(t *testing.T, endpoint string) store.Store {
-		return s.Open(t, At{Endpoint: endpoint, Bucket: s.Bucket, Patience: quick})
+		return s.At(t, At{Endpoint: endpoint, Patience: quick})
 	}
 	behind := func(t *testing.T) (store.Store, *Proxy) {
 		p := NewProxy(t, s.Endpoint)
@@ -127,7 +168,7 @@ func Remote(t *testing.T, s Server) {
 		absentKey(t, open(t, s.Endpoint))
 	})
 	t.Run("NoSuchBucket", func(t *testing.T) {
-		wantTold(t, s.Open(t, At{Endpoint: s.Endpoint, Bucket: "dmm-no-such-bucket", Patience: quick}), Told{Text: `"dmm-no-such-bucket"`})
+		wantTold(t, s.At(t, At{Bucket: "dmm-no-such-bucket", Patience: quick}), Told{Text: `"dmm-no-such-bucket"`})
 	})
 	t.Run("WrongCredentials", func(t *testing.T) {
 		if s.Break == nil {
@@ -161,15 +202,7 @@ func Remote(t *testing.T, s Server) {
 		}
 	})
 	t.Run("NobodyListens", func(t *testing.T) {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := l.Close(); err != nil {
-			t.Fatal(err)
-		}
-		st := open(t, "http://"+l.Addr().String())
-		wantTold(t, st, Told{Text: "connection refused"})
+		wantTold(t, open(t, closedPort(t)), Told{Text: "connection refused"})
 	})
 	t.Run("UntrustedCertificate", func(t *testing.T) {
 		p := NewTLSProxy(t, s.Endpoint)
@@ -182,7 +215,7 @@ func Remote(t *testing.T, s Server) {
 		if asked := p.Asked(); len(asked) > 0 {
 			t.Errorf("asked %q all the same", asked)
 		}
-		trusting := s.Open(t, At{Endpoint: p.URL, Bucket: s.Bucket, RootCAs: p.Roots(), Patience: quick})
+		trusting := s.At(t, At{Endpoint: p.URL, RootCAs: p.Roots(), Patience: quick})
 		put(t, trusting, "k", "x")
 		wantBody(t, trusting, "k", "x")
 	})
@@ -202,7 +235,7 @@ func Remote(t *testing.T, s Server) {
 	})
 	t.Run("SilentServer", func(t *testing.T) {
 		p := NewProxy(t, s.Endpoint)
-		st := s.Open(t, At{Endpoint: p.URL, Bucket: s.Bucket, Patience: remote.Patience{Still: 500 * time.Millisecond, Pause: time.Millisecond}})
+		st := s.At(t, At{Endpoint: p.URL, Patience: remote.Patience{Still: 500 * time.Millisecond, Pause: time.Millisecond}})
 		silent := func(_ http.ResponseWriter, r *http.Request, _ int, _ http.Handler) {
 			_, _ = io.Copy(io.Discard, r.Body) // the client may have gone
 			<-r.Context().Done()
@@ -226,7 +259,7 @@ func Remote(t *testing.T, s Server) {
 	})
 	t.Run("SlowServer", func(t *testing.T) { // a piece at a time is no silence, however long the whole takes
 		p := NewProxy(t, s.Endpoint)
-		st := s.Open(t, At{Endpoint: p.URL, Bucket: s.Bucket, Patience: remote.Patience{Still: time.Second, Pause: time.Millisecond}})
+		st := s.At(t, At{Endpoint: p.URL, Patience: remote.Patience{Still: time.Second, Pause: time.Millisecond}})
 		body := strings.Repeat("0123456789", 2<<20) // more than the sockets on the way hold, which would be silence
 		p.Set(func(w http.ResponseWriter, r *http.Request, _ int, forward http.Handler) {
 			r.Body = &slowBody{r.Body}
@@ -337,6 +370,25 @@ func Remote(t *testing.T, s Server) {
 			t.Errorf("asked %q, want the upload to be sent again", p.Asked())
 		}
 	})
+}
+
+// closedPort is a URL at which nobody listens. Its port is taken until the test ends, so that no other server gets it.
+func closedPort(t *testing.T) string {
+	t.Helper()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscall.Close(fd) })
+	syscall.CloseOnExec(fd)
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	name, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("http://127.0.0.1:%d", name.(*syscall.SockaddrInet4).Port)
 }
 
 type failing struct{}
