@@ -63,7 +63,7 @@ func newTask(g window.Goal, s Step, d execution.Driver) *task {
 	t.landed = it.Start.Open
 	switch {
 	case it.Start.Outcome == window.Failed && it.Start.Instance != "":
-		// Ended, it may be started once more; come up since, it is the one that was asked for.
+		// Failed, it may be started once more; come up since, it is the one that was asked for.
 		t.late = it.Start.Instance != cmp.Or(it.Start.Before, it.Stop.Before, it.Instance)
 		t.before = it.Start.Instance
 	case it.Start.Intents > 0 && it.Start.Before != "":
@@ -208,6 +208,8 @@ func (t *task) judgeNewInstance(now execution.Execution, started bool) ruling {
 
 func (t *task) judgeSameInstance(now execution.Execution, started bool) ruling {
 	switch {
+	case now.State == execution.Stopped && t.late:
+		return outcome(window.Left, "it was started as %s and has been stopped since, not by dmm", now.Instance)
 	case now.State.Down() && !t.answered:
 		return ruling{verdict: call}
 	case now.State == execution.Running && t.late:
