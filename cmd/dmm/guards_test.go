@@ -47,7 +47,7 @@ func TestADamagedSnapshotIsRefused(t *testing.T) {
 			s := newSite(t, quick())
 			s.dmm("snapshot").want(t, exitDone)
 			c.damage(t, s)
-			s.dmm("shutdown").want(t, exitRefused, "read snapshot 20", c.want, "Next: put the object back")
+			s.dmm("shutdown").want(t, exitRefused, "read snapshot 20", c.want, "Next: dmm snapshot, which takes another")
 			s.wantNothingTouched()
 		})
 	}
@@ -61,7 +61,7 @@ func TestARestoreRefusesASnapshotThatWasDamagedMeanwhile(t *testing.T) {
 	s.dmm("shutdown").want(t, exitDone)
 	writes := len(s.sim.Ledger().Writes())
 	remove(t, s.snapshotFile("manifest.json"))
-	s.dmm("restore").want(t, exitRefused, "is gone, and an open window needs it", "dmm close --reason")
+	s.dmm("restore").want(t, exitRefused, "is gone, and a window keeps to it", "dmm close --reason")
 	if got := len(s.sim.Ledger().Writes()); got != writes {
 		t.Errorf("%d calls were sent", got-writes)
 	}

@@ -66,7 +66,7 @@ func BenchmarkMaintenance(b *testing.B) {
 			b.Fatalf("what runs after the maintenance (-want +got):\n%s", diff)
 		}
 
-		b.Logf("%d executions, latency %s, stop and start %s, %d requests and %d starts at once, workspaces restored too; the lag of Domino's lists is OFF, and DMM_SETTLE is %s: with lag, a shutdown ends 40 s after its snapshot began at the earliest",
+		b.Logf("%d executions, latency %s, stop and start %s, %d requests and %d starts at once, workspaces restored too; the lag of Domino's lists is OFF, and DMM_SETTLE is %s: with lag, a shutdown that follows its snapshot at once takes 40 s at least",
 			len(before), benchLatency, benchMove, benchConcurrency, benchStartConcurrency, benchSettle)
 		b.ReportMetric(0, "ns/op") // of both together, and so of neither
 		for _, m := range []struct {

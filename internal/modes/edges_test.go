@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"net"
 	"net/http"
 	"slices"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/domino-maintenance-mode/dmm/internal/dominosim"
 	"github.com/domino-maintenance-mode/dmm/internal/modes"
+	"github.com/domino-maintenance-mode/dmm/internal/snapshot"
 	"github.com/domino-maintenance-mode/dmm/internal/store"
 	"github.com/domino-maintenance-mode/dmm/internal/window"
 )
@@ -413,5 +415,213 @@ func TestStartsThatNeverEndHoldNothingUp(t *testing.T) {
 			}
 		}
 		s.wantAtMostOnce()
+	})
+}
+
+// A start that was given up may still come up. Its owner, who saw it wait, stopped it: no further try undoes that.
+func TestWhatItsOwnerStopsAfterItWasGivenUpStaysStopped(t *testing.T) {
+	for kind, stop := range map[string]func(*dominosim.Sim, string) error{
+		dominosim.KindApp: (*dominosim.Sim).OwnerStopApp, dominosim.KindWorkspace: (*dominosim.Sim).OwnerStopWorkspace,
+	} {
+		t.Run(kind, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := small()
+				c.StartTime = 3 * time.Minute
+				s := newSite(t, c, "DMM_RESTORE_WORKSPACES=true", "DMM_GRACE_PERIOD=1m")
+				k := s.anyRunning(kind)
+				s.must(0, "snapshot")
+				s.must(0, "shutdown")
+				s.must(3, "restore")
+				if err := stop(s.sim, k.ID); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(10 * time.Minute)
+				res := s.must(0, "restore")
+				time.Sleep(10 * time.Minute)
+				if _, runs := s.running()[k]; runs || outcomeOf(res, k.ID) != "left" {
+					t.Errorf("it runs: %t, and restore says %q of it (%s), want left", runs, outcomeOf(res, k.ID), reasonOf(res, k.ID))
+				}
+				s.wantAtMostOnce()
+			})
+		})
+	}
+}
+
+func TestGiveUpKeepsToTheFilters(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, small(), "DMM_RESTORE_WORKSPACES=true", "DMM_MAX_FAILURES=1")
+		ran := s.running()
+		s.must(0, "snapshot")
+		s.must(0, "shutdown")
+		for _, path := range []string{startApp, startModel} {
+			s.sim.AddFault(dominosim.Fault{Path: path, Kind: dominosim.FaultStatus, Status: 400})
+		}
+		s.must(3, "restore")
+		res := s.must(3, "restore", "DMM_KINDS=App", "DMM_GIVE_UP=true") // a model API failed too
+		if res.Phase != window.PhaseRestoring {
+			t.Errorf("the window is %s: what the filter leaves out was given up: %s", res.Phase, res.Message)
+		}
+		s.must(0, "restore")
+		s.wantSame(ran)
+		s.wantFired()
+	})
+}
+
+// An upgrade would end what a shutdown did not get down.
+func TestNobodyIsToldToUpgradeOverWhatStillRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, small(), "DMM_RESTORE_WORKSPACES=true", "DMM_MAX_FAILURES=1", "DMM_EXCLUDE=none")
+		next := func(what, want string) {
+			t.Helper()
+			for _, mode := range []string{"status", "snapshot"} {
+				if res := s.must(0, mode); res.Next != want {
+					t.Errorf("%s, the next step that %s names is %q, want %q", what, mode, res.Next, want)
+				}
+			}
+		}
+		s.must(0, "snapshot")
+		s.sim.AddFault(dominosim.Fault{Path: stopApp, Kind: dominosim.FaultStatus, Status: 400})
+		s.must(3, "shutdown")
+		next("after a shutdown that is partial", "dmm shutdown --exclude none, to go on, or dmm restore, to call it off")
+		if res := s.must(0, "status"); !strings.Contains(res.Message, "is not all down: ") || !strings.Contains(res.Message, "1 failed") {
+			t.Errorf("status says %q", res.Message)
+		}
+		s.must(0, "shutdown")
+		next("after a shutdown that is done", "upgrade Domino, then dmm restore")
+		s.sim.AddFault(dominosim.Fault{Path: startApp, Kind: dominosim.FaultStatus, Status: 400})
+		s.must(3, "restore")
+		next("in a restore", "dmm restore")
+		s.wantFired()
+	})
+}
+
+// behind is a store that lists an object only some time after it was made, as an NFS client does.
+type behind struct {
+	store.Store
+	by    time.Duration
+	lists *int
+}
+
+func (l behind) List(ctx context.Context, prefix string) iter.Seq2[store.Info, error] {
+	*l.lists++
+	return func(yield func(store.Info, error) bool) {
+		if *l.lists > 1000 {
+			yield(store.Info{}, errors.New("somebody lists without end"))
+			return
+		}
+		for info, err := range l.Store.List(ctx, prefix) {
+			if (err != nil || time.Since(info.Modified) >= l.by) && !yield(info, err) {
+				return
+			}
+		}
+	}
+}
+
+func TestARunThatSeesTheEndOfAnotherLateWaitsForIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, small(), "DMM_RESTORE_WORKSPACES=true", "DMM_MAX_FAILURES=1")
+		ran := s.running()
+		s.must(0, "snapshot")
+		s.must(0, "shutdown")
+		time.Sleep(2 * time.Minute)
+		s.sim.AddFault(dominosim.Fault{Path: startApp, Kind: dominosim.FaultStatus, Status: 400})
+		s.must(3, "restore")
+		s.store = behind{s.store, time.Minute, new(int)} // on another node, which sees the end of the shutdown
+		s.must(0, "restore")
+		s.wantSame(ran)
+	})
+}
+
+// The machine of the snapshot may be behind that of the shutdown, for which the snapshot is older than it is.
+func TestTheAgeOfASnapshotIsNotReadFromSomebodyElsesClock(t *testing.T) {
+	for seed := range uint64(4) { // how late a list is, is drawn
+		synctest.Test(t, func(t *testing.T) {
+			c := dominosim.Lagged(small())
+			c.Seed = seed
+			s := newSite(t, c)
+			app := s.anyRunning(dominosim.KindApp)
+			if err := s.sim.OwnerStopApp(app.ID); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Minute)
+			if err := s.sim.OwnerStartApp(app.ID); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(6 * time.Second)
+			id := s.must(0, "snapshot").Snapshot
+			snap, err := snapshot.Load(t.Context(), s.store, id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, key := range s.keys(folderOf(id)) {
+				s.remove(key)
+			}
+			snap.From, snap.To = snap.From.Add(-time.Minute), snap.To.Add(-time.Minute)
+			if _, err := snapshot.Write(t.Context(), s.store, snap.Manifest, snap.Executions, nil); err != nil {
+				t.Fatal(err)
+			}
+			s.must(0, "shutdown")
+			if _, runs := s.running()[app]; runs {
+				t.Errorf("seed %d: an app that ran when the snapshot was taken still runs", seed)
+			}
+		})
+	}
+}
+
+// Somebody starts one app after another. Shutdown gives up at some time, and names what it leaves running.
+func TestWhatStillComesUpIsNamed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, small(), "DMM_RESTORE_WORKSPACES=true")
+		s.must(0, "snapshot")
+		ctx, enough := context.WithCancel(t.Context())
+		var busy sync.WaitGroup
+		busy.Go(func() {
+			for ctx.Err() == nil {
+				s.sim.CreateApp(dominosim.AppSpec{Running: true})
+				select {
+				case <-ctx.Done():
+				case <-time.After(6 * time.Second):
+				}
+			}
+		})
+		res := s.must(3, "shutdown")
+		enough()
+		busy.Wait()
+		running := s.running()
+		if len(running) == 0 {
+			t.Error("nothing runs")
+		}
+		for k := range running {
+			if got := outcomeOf(res, k.ID); got != "remaining" {
+				t.Errorf("%v runs, and shutdown says %q of it, want remaining", k, got)
+			}
+		}
+		s.must(0, "shutdown")
+		s.must(0, "restore")
+	})
+}
+
+// A rule of the bucket deletes what is old. That must not keep anybody from uninstalling dmm.
+func TestAClosedWindowNeedsNoSnapshot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, small())
+		s.must(0, "snapshot")
+		s.must(0, "shutdown")
+		s.must(0, "restore")
+		for _, key := range s.keys("snapshots/") {
+			s.remove(key)
+		}
+		if res := s.must(0, "status", "DMM_REFUSE_OPEN=true"); res.Phase != window.PhaseClosed || len(res.Notes) != 1 {
+			t.Errorf("status says %q of a window that is %s, with the notes %q", res.Message, res.Phase, res.Notes)
+		}
+	})
+}
+
+func TestADryRunOfASnapshotLeavesNothingToShutDownWith(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, small())
+		if res := s.must(0, "snapshot", "DMM_DRY_RUN=true"); res.Next != "dmm snapshot" {
+			t.Errorf("the next step is %q", res.Next)
+		}
 	})
 }

@@ -437,7 +437,7 @@ func (e *Env) finish(ctx context.Context, run *window.Run, res *report.Result, e
 func pinnedSnapshot(ctx context.Context, s store.Store, p window.Pinned) (*snapshot.Snapshot, error) {
 	snap, err := snapshot.Load(ctx, s, p.Snapshot)
 	if errors.Is(err, snapshot.ErrNotFound) {
-		return nil, &snapshot.DamagedError{ID: p.Snapshot, Reason: "is gone, and an open window needs it"}
+		return nil, &snapshot.DamagedError{ID: p.Snapshot, Reason: "is gone, and a window keeps to it"}
 	}
 	if err == nil && snap.Data.SHA256 != p.SHA256 {
 		return nil, &snapshot.DamagedError{ID: p.Snapshot, Reason: "is not the one that the window was opened with"}

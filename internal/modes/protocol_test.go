@@ -141,7 +141,7 @@ func TestAFailedStopIsInDoubt(t *testing.T) {
 		s := newSite(t, c, "DMM_RESTORE_WORKSPACES=true", "DMM_MAX_FAILURES=1")
 		ran := s.running()
 		s.must(0, "snapshot")
-		time.Sleep(time.Minute) // no list hides anything from before it any more
+		time.Sleep(6 * time.Minute) // no list hides anything from before it any more
 		app := s.anyRunning(dominosim.KindApp)
 		s.sim.AddFault(dominosim.Fault{Path: stopApp, Object: app.ID, Kind: dominosim.FaultLost, Status: 502, Delay: 14 * time.Second})
 		res := s.must(3, "shutdown")
@@ -233,7 +233,7 @@ func TestAStopThatLandsAfterASecondShutdownDoesNotUndoTheRestore(t *testing.T) {
 		s := newSite(t, c, "DMM_RESTORE_WORKSPACES=true")
 		ran := s.running()
 		s.must(0, "snapshot")
-		time.Sleep(time.Minute) // no list hides anything from before it any more
+		time.Sleep(6 * time.Minute) // no list hides anything from before it any more
 		app := s.anyRunning(dominosim.KindApp)
 		s.sim.AddFault(dominosim.Fault{Path: stopApp, Object: app.ID, Kind: dominosim.FaultHang, Delay: 25 * time.Second})
 		s.interrupted(time.Second, "shutdown") // it gives up on the call after 11 s

@@ -123,7 +123,8 @@ func (e *Env) bringBack(ctx context.Context, at *scene, run *window.Run, snap *s
 	}
 	var givenUp []window.Line
 	if err == nil && e.Config.GiveUp {
-		givenUp = giveUp(balance, (*window.Item).StartFailed, "restore --give-up")
+		tried := func(it *window.Item) bool { return it.StartFailed() && e.filter().Match(it.Execution) }
+		givenUp = giveUp(balance, tried, "restore --give-up")
 	}
 	if err == nil && len(balance.ToStart()) == len(givenUp) {
 		err = e.notices(at, run, balance).restored(ctx)

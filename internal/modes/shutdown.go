@@ -114,6 +114,9 @@ func (e *Env) hasBeen(at *scene) (bool, error) {
 func (e *Env) snapshotFor(ctx context.Context, at *scene) (*snapshot.Snapshot, error) {
 	if !at.open() {
 		snap, err := snapshot.Load(ctx, at.store, e.Config.Snapshot)
+		if errors.As(err, new(*snapshot.DamagedError)) {
+			return nil, &Refusal{Reason: err.Error(), Next: "dmm snapshot, which takes another; nothing was touched"}
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -228,7 +231,8 @@ func (e *Env) enterShutdown(ctx context.Context, at *scene, snap *snapshot.Snaps
 // bringDown scans and stops until a scan finds nothing new.
 func (e *Env) bringDown(ctx context.Context, at *scene, run *window.Run, snap *snapshot.Snapshot) (err error) {
 	res := at.res
-	settled := time.Now().Add(e.Config.Settle)
+	start := time.Now()
+	settled := start.Add(e.Config.Settle)
 	filter, handling := run.Pinned().Filter, at.able(run.Pinned().Handling)
 	balance := run.Account(snap.Executions)
 	defer func() { concludeShutdown(res, run, balance, filter, err) }()
@@ -270,7 +274,11 @@ func (e *Env) bringDown(ctx context.Context, at *scene, run *window.Run, snap *s
 			continue
 		}
 		if scan > 0 && len(found.running) == 0 {
-			if hidden := time.Until(snap.From.Add(e.listLag())); hidden > 0 {
+			from := snap.From.Add(aheadOfUs) // by a clock that may be behind ours as it may be ahead
+			if from.After(start) {
+				from = start // it was there by then
+			}
+			if hidden := time.Until(from.Add(e.listLag())); hidden > 0 {
 				e.Log.Info("all is down; lists may still hide what was started right before the snapshot", "looking again in", hidden.Round(time.Second).String())
 				if err := pause(ctx, min(hidden, e.listLag())); err != nil {
 					return err
@@ -280,11 +288,6 @@ func (e *Env) bringDown(ctx context.Context, at *scene, run *window.Run, snap *s
 			}
 			return e.concludeScan(ctx, run, found, balance.ToStop(filter), res)
 		}
-		if scan > scans {
-			res.Code = 3
-			res.Note(fmt.Sprintf("after %d scans something new still comes up: stop users from starting executions, and run dmm shutdown again", scan))
-			return nil
-		}
 		var supplements []window.Line
 		for _, x := range found.running {
 			e.Log.Info("found running after the snapshot", "execution", x.String())
@@ -292,6 +295,11 @@ func (e *Env) bringDown(ctx context.Context, at *scene, run *window.Run, snap *s
 		}
 		if err := run.Append(ctx, supplements...); err != nil {
 			return err
+		}
+		if scan > scans {
+			res.Code = 3
+			res.Note(fmt.Sprintf("after %d scans something new still comes up: stop users from starting executions, and run dmm shutdown again", scan))
+			return nil
 		}
 		if err := engine.Execute(ctx, converge.PlanStop(balance, filter, handling, run.ID(), settled)); err != nil {
 			return err

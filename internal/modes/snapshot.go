@@ -141,9 +141,9 @@ func (e *Env) witness(ctx context.Context, client *domino.Client, drivers *execu
 
 func keptBy(res *report.Result, w *window.Window) *report.Result {
 	res.Window, res.Snapshot = w.Name(), w.Pinned.Snapshot
-	res.Phase = window.Remaining(nil, w.Lines).Phase
+	b := window.Remaining(nil, w.Lines)
+	res.Phase, res.Next = b.Phase, goesOn(b, w.Pinned)
 	res.Message = fmt.Sprintf("No snapshot was taken: window %s is open and keeps to snapshot %s. A new one would record a half-stopped system.", w.Name(), w.Pinned.Snapshot)
-	res.Next = "dmm shutdown, to go on with it, or dmm restore, to call it off"
 	return res
 }
 
@@ -163,6 +163,9 @@ func describe(res *report.Result, m snapshot.Manifest, executions []execution.Ex
 	}
 	res.Message += errorsFirst(res)
 	res.Next = "dmm shutdown"
+	if res.DryRun {
+		res.Next = "dmm snapshot"
+	}
 	return res
 }
 

@@ -2,10 +2,13 @@ package modes
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
+	"github.com/domino-maintenance-mode/dmm/internal/execution"
 	"github.com/domino-maintenance-mode/dmm/internal/report"
+	"github.com/domino-maintenance-mode/dmm/internal/snapshot"
 	"github.com/domino-maintenance-mode/dmm/internal/window"
 )
 
@@ -56,11 +59,17 @@ func status(ctx context.Context, e *Env) (*report.Result, error) {
 		return at.nothingOpen(ctx, "No maintenance is open, and there has been none.")
 	}
 	res.Window, res.Snapshot, res.Domino = w.Name(), w.Pinned.Snapshot, w.Pinned.Domino
+	var lines []execution.Execution
 	snap, err := pinnedSnapshot(ctx, at.store, w.Pinned)
-	if err != nil {
+	switch {
+	case w.Closed() && errors.As(err, new(*snapshot.DamagedError)): // nothing goes on from it any more
+		res.Note(err.Error())
+	case err != nil:
 		return nil, err
+	default:
+		lines = snap.Executions
 	}
-	b := window.Remaining(snap.Executions, w.Lines)
+	b := window.Remaining(lines, w.Lines)
 	if b.Phase == window.PhaseRestoring || b.Phase == window.PhaseClosed {
 		res.Starting(b, w.Pinned.Filter)
 	} else {
@@ -69,6 +78,7 @@ func status(ctx context.Context, e *Env) (*report.Result, error) {
 	if h := w.Holder(); h != nil {
 		res.Note(fmt.Sprintf("%s is at work, or has died at work; its last entry is of %s", h, w.LastAt().Format(time.RFC3339)))
 	}
+	res.Next = goesOn(b, w.Pinned)
 	sum := res.Sum()
 	switch b.Phase {
 	case window.PhaseClosed:
@@ -78,13 +88,27 @@ func status(ctx context.Context, e *Env) (*report.Result, error) {
 		}
 	case window.PhaseRestoring:
 		res.Message = fmt.Sprintf("Window %s is being restored: %d of %s are back, %d failed, %d left, %d remain.", w.Name(), sum.Done, plural(sum.Total, "execution"), sum.Failed, sum.Left, sum.Remaining)
-		res.Next = "dmm restore"
 	case window.PhaseStopped:
-		res.Message = fmt.Sprintf("Window %s is down: %d of %s stopped, %d failed.", w.Name(), sum.Done, plural(sum.Total, "execution"), sum.Failed)
-		res.Next = "upgrade Domino, then dmm restore" + w.Pinned.RestoreFlags()
+		how := "down"
+		if b.Partial {
+			how = "not all down"
+		}
+		res.Message = fmt.Sprintf("Window %s is %s: %d of %s stopped, %d failed.", w.Name(), how, sum.Done, plural(sum.Total, "execution"), sum.Failed)
 	default:
 		res.Message = fmt.Sprintf("Window %s is being shut down: %d of %s are down, %d failed, %d remain.", w.Name(), sum.Done+sum.NotOurs, plural(sum.Total, "execution"), sum.Failed, sum.Remaining)
-		res.Next = "dmm shutdown" + w.Pinned.Flags() + ", to go on, or dmm restore, to call it off"
 	}
 	return res, nil
+}
+
+// goesOn is how a window goes on.
+func goesOn(b *window.Balance, p window.Pinned) string {
+	switch {
+	case b.Phase == window.PhaseClosed:
+		return ""
+	case b.Phase == window.PhaseRestoring:
+		return "dmm restore"
+	case b.Phase == window.PhaseStopped && !b.Partial:
+		return "upgrade Domino, then dmm restore" + p.RestoreFlags()
+	}
+	return "dmm shutdown" + p.Flags() + ", to go on, or dmm restore, to call it off"
 }

@@ -91,6 +91,7 @@ type Balance struct {
 	Phase     Phase
 	LastQuiet time.Time // when a scan last found nothing that runs and should not
 	Notices   []Notice  // what users were told, the latest of each step
+	Partial   bool      // the shutdown that ended last did not bring down everything, or could not see that it had
 	GivenUp   string    // why the window was closed before all was back
 
 	order []execution.Key
@@ -141,7 +142,7 @@ func (b *Balance) Apply(lines ...Line) {
 		case End:
 			// Code 0 and 3 end a shutdown that has tried everything; any other ends one that has not.
 			if b.mode == ModeShutdown && b.Phase == PhaseStopping && (*l.Code == 0 || *l.Code == 3) {
-				b.Phase = PhaseStopped
+				b.Phase, b.Partial = PhaseStopped, *l.Code == 3
 			}
 		case Quiet:
 			b.LastQuiet = l.At

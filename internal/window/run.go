@@ -135,7 +135,10 @@ func Enter(ctx context.Context, s store.Store, number int, who Holder, lockWait 
 		r := newRun(s, w, who)
 		err := r.Append(ctx, Line{Event: Begin, Holder: &who})
 		if errors.Is(err, ErrSuperseded) {
-			// Somebody wrote after our last look: look again.
+			// Somebody wrote after our last look: look again, once the store's lists may show it.
+			if err := wait(ctx, w.step()); err != nil {
+				return nil, err
+			}
 			if w, err = load(ctx, s, number); err != nil {
 				return nil, err
 			}
@@ -155,7 +158,6 @@ func Enter(ctx context.Context, s store.Store, number int, who Holder, lockWait 
 // watch waits until the window has a new entry, and reads it, or has been silent for
 // one lease of this process's own monotonic clock. It looks once more at the end.
 func (w *Window) watch(ctx context.Context, s store.Store) (silent bool, err error) {
-	step := min(w.Pinned.Lease/20, 2*time.Second)
 	for began := time.Now(); ; {
 		over := time.Since(began) >= w.Pinned.Lease
 		entries, err := list(ctx, s, root+w.Name()+"/journal/")
@@ -168,11 +170,21 @@ func (w *Window) watch(ctx context.Context, s store.Store) (silent bool, err err
 		if over {
 			return true, nil
 		}
-		select {
-		case <-ctx.Done():
-			return false, context.Cause(ctx)
-		case <-time.After(step):
+		if err := wait(ctx, w.step()); err != nil {
+			return false, err
 		}
+	}
+}
+
+// step is how long to wait between two looks at a journal.
+func (w *Window) step() time.Duration { return min(w.Pinned.Lease/20, 2*time.Second) }
+
+func wait(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(d):
+		return nil
 	}
 }
 

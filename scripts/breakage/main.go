@@ -44,7 +44,7 @@ var breakages = []breakage{
 	{"the settle time after a lost answer", "internal/converge/engine.go",
 		"t.notBefore = time.Now().Add(x.Limits.Settle)", "t.notBefore = time.Now()"},
 	{"the settle time of what shutdown finds in doubt", "internal/modes/shutdown.go",
-		"settled := time.Now().Add(e.Config.Settle)", "settled := time.Now()"},
+		"settled := start.Add(e.Config.Settle)", "settled := start"},
 	{"the settle time of what restore finds in doubt", "internal/modes/restore.go",
 		"settled := time.Now().Add(e.Config.Settle)", "settled := time.Now()"},
 	{"a failed attempt as a doubt", "internal/window/balance.go",
