@@ -9,6 +9,7 @@ import (
 	"github.com/domino-maintenance-mode/dmm/internal/converge"
 	"github.com/domino-maintenance-mode/dmm/internal/execution"
 	"github.com/domino-maintenance-mode/dmm/internal/report"
+	"github.com/domino-maintenance-mode/dmm/internal/window"
 )
 
 // preflightTime is how long a preflight may take. It only warns: a route that hangs must not keep executions down.
@@ -56,6 +57,14 @@ func (e *Env) foresee(ctx context.Context, at *scene, executions []execution.Exe
 		at.res.Note(p.String())
 	}
 	return nil
+}
+
+// putOnRecord keeps in the journal what a run has found before it touches anything, for the report.
+func putOnRecord(ctx context.Context, run *window.Run, findings []execution.Finding) error {
+	if len(findings) == 0 {
+		return nil
+	}
+	return run.Append(ctx, window.FoundBy(findings))
 }
 
 // errorsFirst ends a message before the next step with what has to be seen to before it, if anything.

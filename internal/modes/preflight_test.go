@@ -1,6 +1,7 @@
 package modes_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/domino-maintenance-mode/dmm/internal/execution"
 	"github.com/domino-maintenance-mode/dmm/internal/report"
 	"github.com/domino-maintenance-mode/dmm/internal/snapshot"
+	"github.com/domino-maintenance-mode/dmm/internal/window"
 )
 
 func findings(res *report.Result, code string) []execution.Finding {
@@ -51,7 +53,35 @@ func TestPreflightIsSaidBeforeAnythingIsStopped(t *testing.T) {
 			t.Errorf("text = %s, %v, want the finding and what to do about it", b.String(), err)
 		}
 		check("restore", s.must(3, "restore")) // what ran on the archived tier cannot start
+		s.wantFoundOnRecord(2)
 	})
+}
+
+// wantFoundOnRecord asserts that each run of the last window has put on record what it found before it touched anything, and
+// that the report tells of it.
+func (s *site) wantFoundOnRecord(runs int) {
+	s.t.Helper()
+	w, err := window.Look(s.t.Context(), s.store)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	found := map[string]int{}
+	for _, l := range w.Lines {
+		found[l.Run] += len(l.Findings)
+		if l.Event == window.Intent && found[l.Run] == 0 {
+			s.t.Errorf("run %s was about to call %v and had put no finding on record", l.Run, l.Key)
+		}
+	}
+	if len(found) != runs {
+		s.t.Errorf("%d runs are on record, want %d", len(found), runs)
+	}
+	var m report.Maintenance
+	if err := json.Unmarshal(s.must(0, "report", "DMM_FORMAT=json").Document, &m); err != nil {
+		s.t.Fatal(err)
+	}
+	if len(m.Findings) < 2 || m.Findings[0].Severity != execution.Error || len(m.Findings[0].Runs) != runs {
+		s.t.Errorf("the report tells of %+v, want an error first that each of %d runs found", m.Findings, runs)
+	}
 }
 
 // TestRestoreWaitsForPods: with a cluster in reach, Domino's word alone does not bring anything back.

@@ -111,10 +111,14 @@ func (e *Env) bringBack(ctx context.Context, at *scene, run *window.Run, snap *s
 		}
 	}
 	plan := converge.PlanStart(balance, e.policy(at, snap), run.ID(), settled)
-	if err := e.foresee(ctx, at, planned(plan)); err != nil {
+	err := e.foresee(ctx, at, planned(plan))
+	if err == nil {
+		err = putOnRecord(ctx, run, at.res.Findings)
+	}
+	if err != nil {
 		return nil, e.finish(ctx, run, nil, err)
 	}
-	err := e.engine(ctx, at.client, run, balance, starting).Execute(ctx, plan)
+	err = e.engine(ctx, at.client, run, balance, starting).Execute(ctx, plan)
 	if err == nil && slices.ContainsFunc(balance.ToStart(), (*window.Item).StartFailed) {
 		// A Domino that is lost is not the fault of what could not be started.
 		if _, lost := at.client.Identify(ctx); lost != nil {

@@ -83,7 +83,9 @@ func Shutdown(ctx context.Context, e *Env) (*report.Result, error) {
 	e.working(ctx, at, run, snap, fmt.Sprintf("Shutdown begins in window %s: %s of snapshot %s ran.", run.Name(), plural(snap.Running(), "execution"), snap.ID))
 	ctx, done := run.Guard(ctx)
 	defer done()
-	err = e.bringDown(ctx, at, run, snap)
+	if err = putOnRecord(ctx, run, at.res.Findings); err == nil {
+		err = e.bringDown(ctx, at, run, snap)
+	}
 	return at.res, e.finish(ctx, run, at.res, err)
 }
 

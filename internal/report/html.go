@@ -42,6 +42,7 @@ const (
 	maxCards  = 50
 	maxOwners = 200
 	maxApart  = 200
+	maxHit    = 200 // executions that a finding hits
 	perOwner  = 12
 )
 
@@ -56,6 +57,8 @@ type page struct {
 	Figures                           []figure
 	Troubles                          []card
 	Guessed                           []Entry
+	Found                             []foundCard
+	FoundBefore                       string
 	MoreTroubles, MoreOwners          int
 	MoreGuessed                       int
 	Marks, Ticks                      []label
@@ -74,6 +77,14 @@ type card struct {
 	Entry
 	Rank    int
 	Meaning string
+}
+
+// foundCard is a finding. Mood is its severity's.
+type foundCard struct {
+	Found
+	Mood, By string
+	Hits     string // how many executions, in words
+	More     int    // of those, not shown
 }
 
 // Places on the time axis are in per cent of its width.
@@ -235,6 +246,19 @@ func (p *page) lists() {
 		}
 		n := min(len(o.Entries), perOwner)
 		p.Owners = append(p.Owners, person{o.Name, o.Entries[:n], len(o.Entries) - n})
+	}
+	p.FoundBefore = foundBefore
+	for _, f := range p.Findings {
+		c := foundCard{Found: f, Mood: map[execution.Severity]string{execution.Error: "bad", execution.Warning: "open"}[f.Severity], By: p.foundBy(f)}
+		if n := len(f.Executions); n > 0 {
+			c.Hits = fmt.Sprintf("%d executions", n)
+			if n == 1 {
+				c.Hits = "1 execution"
+			}
+			c.More = max(0, n-maxHit)
+			c.Executions = f.Executions[:n-c.More]
+		}
+		p.Found = append(p.Found, c)
 	}
 	for _, r := range p.Maintenance.Runs {
 		p.Runs = append(p.Runs, runRow{r.Mode, r.Began.UTC().Format("2 Jan 15:04:05"), Spoken(r.Until.Sub(r.Began)), r.end(), r.Where, r.Tool})

@@ -44,6 +44,7 @@ type Maintenance struct {
 	Owners   []Tally        `json:"owners"`
 	Runs     []Run          `json:"runs"`
 	Running  []Point        `json:"running"`
+	Findings []Found        `json:"findings,omitempty"` // what keeps executions from coming back as they were, errors first
 	Notes    []string       `json:"notes,omitempty"`
 	Entries  []Entry        `json:"executions"`
 	Beside   map[string]int `json:"beside,omitempty"` // outcome → how many that are none of the maintenance's business
@@ -146,6 +147,13 @@ type Run struct {
 	Code  *int      `json:"code,omitempty"` // absent: it has not ended of itself
 }
 
+// Found is what preflights of the maintenance's runs have found. Executions are all that it hit at any of them; none: it hit all.
+type Found struct {
+	execution.Finding
+
+	Runs []int `json:"runs"` // which of Maintenance.Runs found it, from 0
+}
+
 // Point is how many of the maintenance's executions ran from a time on.
 type Point struct {
 	At    time.Time              `json:"at"`
@@ -175,6 +183,10 @@ func Of(snap *snapshot.Snapshot, w *window.Window) *Maintenance {
 	slices.SortStableFunc(m.Entries, func(a, b Entry) int {
 		return cmp.Or(slices.Index(order, a.Outcome)-slices.Index(order, b.Outcome), rank(a.Kind)-rank(b.Kind),
 			strings.Compare(a.Project, b.Project), strings.Compare(a.Name, b.Name))
+	})
+	severities := []execution.Severity{execution.Error, execution.Warning, execution.Info}
+	slices.SortStableFunc(m.Findings, func(a, b Found) int {
+		return slices.Index(severities, a.Severity) - slices.Index(severities, b.Severity)
 	})
 	m.group()
 	m.conclude(w.Pinned)
@@ -244,6 +256,8 @@ func (m *Maintenance) replay(lines []execution.Execution, w *window.Window) map[
 				where = l.Holder.Pod
 			}
 			m.Runs, m.Tool = append(m.Runs, Run{Mode: l.Holder.Mode, Where: where, Tool: l.Holder.Tool, Began: at, Until: at}), l.Holder.Tool
+		case window.Heartbeat:
+			m.found(l.Findings)
 		case window.End:
 			if n := len(m.Runs); n > 0 {
 				m.Runs[n-1].Code = l.Code
@@ -283,6 +297,46 @@ func (m *Maintenance) replay(lines []execution.Execution, w *window.Window) map[
 		point()
 	}
 	return outages
+}
+
+// found adds what the newest run has found. The same by an earlier run is one with it.
+func (m *Maintenance) found(findings []execution.Finding) {
+	run := len(m.Runs) - 1
+	for _, f := range findings {
+		if run < 0 {
+			return
+		}
+		i := slices.IndexFunc(m.Findings, func(o Found) bool { return o.Severity == f.Severity && o.Code == f.Code && o.Message == f.Message })
+		if i < 0 {
+			f.Executions = slices.Clone(f.Executions)
+			m.Findings = append(m.Findings, Found{f, []int{run}})
+			continue
+		}
+		same := &m.Findings[i]
+		if !slices.Contains(same.Runs, run) {
+			same.Runs = append(same.Runs, run)
+		}
+		known := map[execution.Key]bool{}
+		for _, r := range same.Executions {
+			known[r.Key] = true
+		}
+		for _, r := range f.Executions {
+			if !known[r.Key] {
+				same.Executions = append(same.Executions, r)
+			}
+		}
+	}
+}
+
+// foundBy names the runs that have found something, for people.
+func (m *Maintenance) foundBy(f Found) string {
+	var runs []string
+	for _, i := range f.Runs {
+		if i >= 0 && i < len(m.Runs) {
+			runs = append(runs, fmt.Sprintf("%s at %s", m.Runs[i].Mode, m.Runs[i].Began.UTC().Format("2 Jan 15:04:05")))
+		}
+	}
+	return strings.Join(runs, ", ")
 }
 
 // enter adds an execution, if it ran.

@@ -142,6 +142,54 @@ func TestWhatCameBackPerhapsNotAsItWas(t *testing.T) {
 	}
 }
 
+// What preflights found is told in every form: errors first, once whichever runs found it, with all that it hit at any of them.
+func TestWhatWasFoundBeforeIsTold(t *testing.T) {
+	ref := func(i int) execution.Ref {
+		e := executions()[i]
+		return execution.Ref{Key: e.Key(), Name: attacks[i], Project: e.Project.String(), Owner: "<i>o'hara</i>"}
+	}
+	warning := execution.Finding{Severity: execution.Warning, Code: "token-expires", Message: "the token ends soon", Remedy: "use another"}
+	tier := func(hit ...execution.Ref) execution.Finding {
+		return execution.Finding{Severity: execution.Error, Code: "tier-archived", Message: "tier <script>x</script> is archived", Remedy: "ask <b>her</b>", Executions: hit}
+	}
+	lines := []window.Line{
+		{At: began, Event: window.Begin, Holder: &window.Holder{Mode: "shutdown", Host: "h"}},
+		{At: began, Event: window.Heartbeat, Findings: []execution.Finding{warning, tier(ref(0))}},
+		{At: began.Add(time.Hour), Event: window.Begin, Holder: &window.Holder{Mode: "restore", Host: "h"}},
+		{At: began.Add(time.Hour), Event: window.Heartbeat, Findings: []execution.Finding{tier(ref(0), ref(1))}},
+	}
+	m := report.Of(maintenance(lines))
+	want := []report.Found{{Finding: tier(ref(0), ref(1)), Runs: []int{0, 1}}, {Finding: warning, Runs: []int{0}}}
+	if diff := cmp.Diff(want, m.Findings); diff != "" {
+		t.Errorf("findings (-want +got):\n%s", diff)
+	}
+	if text := maintenanceText(t, m); !strings.Contains(text, `
+Found before anything was touched:
+  error   tier <script>x</script> is archived
+          to do: ask <b>her</b>
+          found by shutdown at 22 Sep 19:02:27, restore at 22 Sep 20:02:27
+          - `) || !strings.Contains(text, "  warning the token ends soon\n          to do: use another\n          found by shutdown at 22 Sep 19:02:27\n") {
+		t.Errorf("the text does not tell of both:\n%s", text)
+	}
+	var page strings.Builder
+	if err := m.WriteHTML(&page); err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(page.String(), `id="found"`)
+	section, _, _ = strings.Cut(section, "</section>")
+	for _, want := range []string{"tier &lt;script&gt;x&lt;/script&gt; is archived", "ask &lt;b&gt;her&lt;/b&gt;", "2 executions", "&lt;i&gt;o&#39;hara&lt;/i&gt;", "found by shutdown at"} {
+		if !strings.Contains(section, want) {
+			t.Errorf("the page's section does not have %q:\n%s", want, section)
+		}
+	}
+	if strings.Contains(section, "<script") || strings.Contains(section, "<i>") {
+		t.Errorf("names of users are not escaped:\n%s", section)
+	}
+	if m.Findings = nil; strings.Contains(maintenanceText(t, m), "Found before") {
+		t.Error("a heading without anything below it")
+	}
+}
+
 func TestThePageShowsNoDowntimeOfWhatIsNotBack(t *testing.T) {
 	var page strings.Builder
 	if err := report.Of(sample(300, nil)).WriteHTML(&page); err != nil {

@@ -30,6 +30,9 @@ var meanings = map[Outcome]string{
 // notAsBefore heads what came back with guesses.
 const notAsBefore = "Back, but perhaps not as it was"
 
+// foundBefore heads what preflights have found.
+const foundBefore = "Found before anything was touched"
+
 // day is how people read a time; all are UTC.
 const day = "2 January 2006, 15:04:05 UTC"
 
@@ -66,6 +69,12 @@ func (m *Maintenance) WriteText(w io.Writer) error {
 		}
 	}
 	m.list(&b, "Running again, with something to know", func(e Entry) bool { return e.Outcome == Back && e.Reason != "" && len(e.Guesses) == 0 })
+	if len(m.Findings) > 0 {
+		b.WriteString("\n" + foundBefore + ":\n")
+		for _, f := range m.Findings {
+			finding(&b, f.Finding, m.foundBy(f), "the JSON report lists all")
+		}
+	}
 	if len(m.Runs) > 0 {
 		b.WriteString("\nWho worked on it:\n")
 		t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)

@@ -88,6 +88,7 @@ func sample(n int, names func(i int) string) (*snapshot.Snapshot, *window.Window
 	pace := 12 * time.Minute / time.Duration(len(up))
 	add(time.Minute, window.Line{Event: window.Open, Window: &w.Pinned})
 	begin(time.Minute, window.ModeShutdown, "dmm-shutdown-1-x7k2p")
+	add(time.Minute, window.FoundBy(found(up)))
 	var ours []execution.Execution
 	for i, e := range up {
 		t := time.Minute + time.Duration(i)*pace
@@ -118,6 +119,7 @@ func sample(n int, names func(i int) string) (*snapshot.Snapshot, *window.Window
 	events = events[:half]
 	flush()
 	begin(max(10*time.Minute, w.Lines[len(w.Lines)-1].At.Sub(began)), window.ModeShutdown, "dmm-shutdown-1-m4q9z")
+	add(w.Lines[len(w.Lines)-1].At.Sub(began), window.FoundBy(found(up)[:1]))
 	events = rest
 	flush()
 	add(27*time.Minute, window.Line{Event: window.Quiet})
@@ -129,6 +131,7 @@ func sample(n int, names func(i int) string) (*snapshot.Snapshot, *window.Window
 		return slices.Index(startOrder, a.Kind) - slices.Index(startOrder, b.Kind)
 	})
 	begin(restore, window.ModeRestore, "dmm-restore-1-8fwtd")
+	add(restore, window.FoundBy(found(up)[1:]))
 	var failed []execution.Execution
 	for i, e := range ours {
 		t := restore + time.Duration(i)*2*pace
@@ -159,6 +162,25 @@ func sample(n int, names func(i int) string) (*snapshot.Snapshot, *window.Window
 	flush()
 	end(last+20*time.Minute, 3)
 	return snap, w
+}
+
+// found is what a preflight says of what runs.
+func found(up []execution.Execution) []execution.Finding {
+	var apps, large []execution.Ref
+	for i, e := range up {
+		r := execution.Ref{Key: e.Key(), Name: e.Name, Project: e.Project.String(), Owner: e.Owner}
+		if e.Kind == execution.App {
+			apps = append(apps, r)
+		}
+		if i%29 == 11 {
+			large = append(large, r)
+		}
+	}
+	return []execution.Finding{
+		{Severity: execution.Error, Code: execution.TierArchived, Message: "hardware tier gpu-large is archived", Remedy: "let the owners choose another tier before the maintenance", Executions: large},
+		{Severity: execution.Info, Code: execution.RunsAs, Message: fmt.Sprintf("%d apps of others will run as integration.admin", len(apps)), Executions: apps},
+		{Severity: execution.Warning, Code: execution.TokenExpires, Message: "the token ends at 2026-09-22 21:00 UTC", Remedy: "use one that lasts as long as the maintenance, or an API key"},
+	}
 }
 
 // closed is the sample after somebody has closed its window.

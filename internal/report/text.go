@@ -11,6 +11,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/domino-maintenance-mode/dmm/internal/execution"
 	"github.com/domino-maintenance-mode/dmm/internal/window"
 )
 
@@ -175,21 +176,29 @@ func (r *Result) findings(b *strings.Builder) {
 		b.WriteString("\nBefore the restore:\n")
 	}
 	for _, f := range r.Findings {
-		fmt.Fprintf(b, "  %-7s %s\n", f.Severity, oneLine(f.Message))
-		if f.Remedy != "" {
-			b.WriteString("          to do: " + oneLine(f.Remedy) + "\n")
+		finding(b, f, "", "--output json lists all")
+	}
+}
+
+// finding prints one: what it is, who found it if that is to be said, what it hits, and where the rest of those is.
+func finding(b *strings.Builder, f execution.Finding, by, rest string) {
+	fmt.Fprintf(b, "  %-7s %s\n", oneLine(string(f.Severity)), oneLine(f.Message))
+	if f.Remedy != "" {
+		b.WriteString("          to do: " + oneLine(f.Remedy) + "\n")
+	}
+	if by != "" {
+		b.WriteString("          found by " + oneLine(by) + "\n")
+	}
+	for i, e := range f.Executions {
+		if i == maxPerFinding {
+			fmt.Fprintf(b, "            ... and %d more; %s\n", len(f.Executions)-i, rest)
+			break
 		}
-		for i, e := range f.Executions {
-			if i == maxPerFinding {
-				fmt.Fprintf(b, "            ... and %d more; --output json lists all\n", len(f.Executions)-i)
-				break
-			}
-			b.WriteString("          - " + oneLine(e.String()))
-			if e.Owner != "" {
-				b.WriteString(" of " + oneLine(e.Owner))
-			}
-			b.WriteString("\n")
+		b.WriteString("          - " + oneLine(e.String()))
+		if e.Owner != "" {
+			b.WriteString(" of " + oneLine(e.Owner))
 		}
+		b.WriteString("\n")
 	}
 }
 

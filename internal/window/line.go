@@ -15,7 +15,7 @@ type Event string
 const (
 	Open      Event = "open"      // first line of entry 1: pins what the window keeps to
 	Begin     Event = "begin"     // a run starts to work
-	Heartbeat Event = "heartbeat" // a run has nothing else to say and lives
+	Heartbeat Event = "heartbeat" // a run lives; it may say what it has found before it touches anything
 	Told      Event = "told"      // users are about to be told something, or were, or it was withdrawn
 	Quiet     Event = "quiet"     // a scan found nothing that runs and should not
 	End       Event = "end"       // a run stops of itself
@@ -61,6 +61,9 @@ type Line struct {
 	Holder    *Holder              `json:"holder,omitempty"`    // begin
 	Code      *int                 `json:"code,omitempty"`      // end: the run's exit code
 	Notice    *Notice              `json:"notice,omitempty"`    // told
+	// Findings, on a heartbeat, are what the run's preflight found. Reports tell of them; nothing is decided by them, so
+	// that a version that does not know them loses nothing.
+	Findings []execution.Finding `json:"findings,omitempty"`
 }
 
 // Steps at which users are told, as Notice.Step has them.
@@ -122,6 +125,9 @@ func IntentOf(g Goal, e execution.Execution, try int) Line {
 func OutcomeOf(event Event, g Goal, key execution.Key, instance, reason string, try int) Line {
 	return Line{Event: event, Goal: g, Key: &key, Instance: instance, Reason: reason, Try: try}
 }
+
+// FoundBy is the line that puts on record what a run's preflight found.
+func FoundBy(findings []execution.Finding) Line { return Line{Event: Heartbeat, Findings: findings} }
 
 // SupplementOf puts e's line in place of the one that the snapshot has, if any.
 func SupplementOf(e execution.Execution) Line { return Line{Event: Supplement, Execution: &e} }

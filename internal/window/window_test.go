@@ -407,3 +407,22 @@ func TestFlagsOfAWindow(t *testing.T) {
 		}
 	}
 }
+
+// A version that does not know what a later one adds to a line reads all the rest: only new events and schemas are refused.
+func TestFieldsOfLaterVersionsAreIgnored(t *testing.T) {
+	s := mem.New()
+	end(t, open(t, s), 0)
+	line := `{"schema":"dmm.journal/v1","run":"x","at":"2026-09-22T19:02:27Z","event":"heartbeat","findings":[{"severity":"error","code":"c","message":"m"}],"later":{"a":[1]}}` + "\n"
+	put(t, s, "windows/000001/journal/00000003.jsonl", line)
+	w, err := window.Look(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := len(w.Lines) - 1
+	if l := w.Lines[last]; l.Event != window.Heartbeat || len(l.Findings) != 1 {
+		t.Errorf("line = %+v, want a heartbeat with its finding", l)
+	}
+	if with, without := window.Remaining(nil, w.Lines), window.Remaining(nil, w.Lines[:last]); with.Phase != without.Phase {
+		t.Errorf("phase %s with the findings, %s without: they decide nothing", with.Phase, without.Phase)
+	}
+}
