@@ -57,6 +57,7 @@ type DataPlane struct {
 	Local             bool // Domino's own cluster
 	Healthy, Archived bool
 	State, Message    string // Healthy, Unhealthy, Error or Disconnected, and why
+	Outdated          bool   // it requires an upgrade (5.9 and later)
 }
 
 type dataPlaneWire struct {
@@ -66,15 +67,16 @@ type dataPlaneWire struct {
 	Healthy  *bool  `json:"isHealthy"`
 	Archived bool   `json:"isArchived"`
 	Status   *struct {
-		State   string `json:"state"`
-		Message string `json:"message"`
+		State    string `json:"state"`
+		Message  string `json:"message"`
+		Outdated bool   `json:"requiresUpgrade"`
 	} `json:"status"`
 }
 
 func (w dataPlaneWire) value() (DataPlane, error) {
 	p := DataPlane{ID: string(w.ID), Name: w.Name, Local: w.Local, Archived: w.Archived}
 	if w.Status != nil {
-		p.State, p.Message = w.Status.State, w.Status.Message
+		p.State, p.Message, p.Outdated = w.Status.State, w.Status.Message, w.Status.Outdated
 	}
 	p.Healthy = w.Healthy == nil && (p.State == "" || strings.EqualFold(p.State, "healthy")) || w.Healthy != nil && *w.Healthy
 	return p, needID(p.ID)
@@ -91,18 +93,20 @@ func (c *Client) DataPlanes(ctx context.Context) ([]DataPlane, []RowError, error
 type Account struct {
 	Name   string // user name
 	Active bool
+	Roles  []string // such as SysAdmin, Practitioner (docs-facts §1.13)
 }
 
 type accountWire struct {
-	Name   string `json:"username"`
-	Active *bool  `json:"isActive"`
+	Name   string   `json:"username"`
+	Active *bool    `json:"isActive"`
+	Roles  []string `json:"roles"`
 }
 
 func (w accountWire) value() (Account, error) {
 	if w.Name == "" {
 		return Account{}, errors.New("it has no user name")
 	}
-	return Account{Name: w.Name, Active: w.Active == nil || *w.Active}, nil
+	return Account{Name: w.Name, Active: w.Active == nil || *w.Active, Roles: w.Roles}, nil
 }
 
 // Accounts lists all users with whether they are active (op getUsers; 5.10 and later, admins only).

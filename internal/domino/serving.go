@@ -134,17 +134,15 @@ type ModelDeployment struct {
 	ID, Name      string
 	ProjectID     string // of its first model
 	EnvironmentID string // likewise
-	Target        string // where it is deployed, for people
 	Creator       User
 	State         string // STARTING, RUNNING, UPDATING, STOPPING, STOPPED, FAILED, DELETING, DELETED; empty if Domino does not say
 	Created       time.Time
 }
 
 type modelDeploymentWire struct {
-	ID      id                `json:"id"`
-	Name    string            `json:"name"`
-	Created timestamp         `json:"creationTimestamp"`
-	Target  *endpointUserWire `json:"deploymentTargetInfo"`
+	ID      id        `json:"id"`
+	Name    string    `json:"name"`
+	Created timestamp `json:"creationTimestamp"`
 	Creator *struct {
 		ID   id     `json:"id"`
 		Name string `json:"username"`
@@ -159,7 +157,7 @@ type modelDeploymentWire struct {
 }
 
 func (w modelDeploymentWire) value() (ModelDeployment, error) {
-	d := ModelDeployment{ID: string(w.ID), Name: w.Name, Target: w.Target.user().Name, Created: w.Created.Time}
+	d := ModelDeployment{ID: string(w.ID), Name: w.Name, Created: w.Created.Time}
 	if w.Creator != nil {
 		d.Creator = User{ID: string(w.Creator.ID), Name: w.Creator.Name}
 	}

@@ -101,7 +101,7 @@ var dialects = func() []Dialect {
 		d.Rebuild = true      // spec 5.10->6.3 (§14, op rebuildEnvironmentRevision)
 	})
 	next("5.11", 5, 11, func(d *Dialect) {
-		d.ModelServing = true // spec 5.11->6.3 (§9b, op listModelAPIVersions)
+		d.ModelServing = true // spec 5.11->6.3 (§9b, op listModelApiVersions)
 	})
 	next("6.0", 6, 0, func(d *Dialect) {
 		d.Interpolated = true

@@ -171,6 +171,9 @@ func (c *call) startApp() answer {
 		return invalidJSON(err.Error())
 	}
 	c.open(a.kind(), a.id, "start", body, unread(body, c.s.profile.startKeys()))
+	if !contains(c.caller.allRoles(), "Practitioner") {
+		return lacking("StartApp") // that it takes the role is documented (docs-facts §1.13), the operation's name is NOT EVIDENCED
+	}
 	p, bad := c.s.readStart(body)
 	if bad != nil {
 		return *bad

@@ -81,6 +81,10 @@ type Config struct {
 	// start which is sent twice shows. NOT EVIDENCED either way.
 	StartReplaces bool `json:"startReplaces"`
 
+	// StartActivates makes a version of a model the active one when it is started, as basic routing may, where the route points
+	// to the version that was deployed last (docs-facts §1.7). NOT EVIDENCED either way (api.md §9).
+	StartActivates bool `json:"startActivates"`
+
 	Faults []Fault `json:"faults"`
 
 	// Things are those of another deployment, in place of any that are made up.

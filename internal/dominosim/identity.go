@@ -91,11 +91,7 @@ func (u *user) person() obj {
 func (c *call) self() answer {
 	o := c.caller.person()
 	if c.s.profile.release.atLeast(v6_1) {
-		roles := []string{"Practitioner"}
-		if c.caller.admin {
-			roles = append(roles, "SysAdmin")
-		}
-		o["roles"] = roles
+		o["roles"] = c.caller.allRoles()
 	}
 	if c.s.profile.release.atLeast(v6_2) {
 		o["organizations"] = []obj{}

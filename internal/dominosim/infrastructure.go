@@ -61,7 +61,7 @@ func (t *tier) overview() obj {
 func (d *plane) dto(p profile) obj {
 	status := obj{"state": d.state, "message": ""}
 	if p.release.atLeast(v5_9) {
-		status["requiresUpgrade"] = false
+		status["requiresUpgrade"] = d.outdated
 	}
 	if p.release.atLeast(v6_1) { // the interface of §16 and the files agree on 6.1
 		status["agentVersion"], status["catalogVersion"], status["supportsUpgrade"] = p.version, p.version, false

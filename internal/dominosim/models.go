@@ -331,6 +331,9 @@ func (c *call) startModel() answer {
 	c.open(KindModelAPI, v.id, "start", body, unread(body, nil))
 	if !v.goal().serves() {
 		v.start(c.s, c.now, c.caller, c.bentFailure())
+		if c.s.cfg.StartActivates {
+			v.model.active = v
+		}
 		c.effect.Effect = true
 	}
 	return c.deployed(v, "starting")

@@ -87,7 +87,7 @@ func (c *call) listAccounts() answer {
 	for _, u := range page(c.s.users, offset, limit) {
 		o := obj{
 			"idpId": "idp-" + u.id, "id": u.id, "firstName": u.first, "lastName": u.last, "fullName": u.full(), "username": u.name,
-			"email": u.name + "@example.com", "roles": []string{"Practitioner"}, "isActive": !u.deactivated, "isDominoEmployee": false,
+			"email": u.name + "@example.com", "roles": u.allRoles(), "isActive": !u.deactivated, "isDominoEmployee": false,
 			"licenseName": "", "createdAtTimestampMs": c.s.born.UnixMilli(), "metadata": obj{"isManagableByViewer": true},
 		}
 		if c.s.profile.release.atLeast(v6_1) {
@@ -161,6 +161,18 @@ func (s *Sim) RestrictVolume(id, userID string) {
 // Deactivate locks a user out.
 func (s *Sim) Deactivate(name string) {
 	s.locked(func(time.Time) { s.userNamed(name).deactivated = true })
+}
+
+// SetRoles gives a user these roles and no other. Without Practitioner it starts no app (docs-facts §1.13).
+func (s *Sim) SetRoles(name string, roles ...string) {
+	s.locked(func(time.Time) { s.userNamed(name).roles = roles })
+}
+
+// OutdateDataPlane makes a data plane require an upgrade.
+func (s *Sim) OutdateDataPlane(id string) {
+	s.locked(func(time.Time) {
+		s.planes[slices.IndexFunc(s.planes, func(p *plane) bool { return p.id == id })].outdated = true
+	})
 }
 
 // Grant lets a user, who is no administrator, do these system operations.

@@ -13,6 +13,17 @@ type user struct {
 	admin                 bool
 	deactivated           bool
 	operations            []string // system operations of one who is no administrator
+	roles                 []string // nil: Practitioner, and SysAdmin of the administrator
+}
+
+func (u *user) allRoles() []string {
+	switch {
+	case u.roles != nil:
+		return u.roles
+	case u.admin:
+		return []string{"Practitioner", "SysAdmin"}
+	}
+	return []string{"Practitioner"}
 }
 
 func (u *user) full() string { return strings.TrimSpace(u.first + " " + u.last) }
@@ -67,7 +78,10 @@ type volume struct {
 func (v *volume) claim() string { return v.name + "-pvc" }
 
 // A plane is a cluster that executions run on.
-type plane struct{ id, name, state string }
+type plane struct {
+	id, name, state string
+	outdated        bool
+}
 
 type netAppVolume struct{ id, name string }
 

@@ -63,7 +63,8 @@ func (d *models) models(ctx context.Context) ([]domino.Model, Listing) {
 		l.problem(ModelAPI, "list", err)
 		return nil, l
 	}
-	projects := d.projects.list(false)
+	// Archived ones too: their archival ends runs (docs: Archive a project), and nobody says that it ends model APIs.
+	projects := d.projects.list(true)
 	var mu sync.Mutex
 	eachParallel(ctx, len(projects), func(i int) {
 		one, rows, err := d.client.ProjectModels(ctx, projects[i].ID)
@@ -73,7 +74,9 @@ func (d *models) models(ctx context.Context) ([]domino.Model, Listing) {
 		for _, r := range rows {
 			l.problem(ModelAPI, r.What, r.Err)
 		}
-		if err != nil {
+		if known, _ := d.projects.entry(projects[i].ID); known.Archived && answered(err) { // what such a one answers is not known
+			l.Problems = append(l.Problems, Problem{Kind: ModelAPI, Subject: projects[i].String(), Message: "it is archived, and does not show its model APIs: " + err.Error()})
+		} else if err != nil {
 			l.problem(ModelAPI, projects[i].String(), err)
 		}
 	})
@@ -152,6 +155,35 @@ func (d *models) Read(ctx context.Context, e Execution) (Execution, error) {
 	now := d.fold(v)
 	e.State, e.DominoState = now.State, now.DominoState
 	return e, nil
+}
+
+// Rerouted says which of the versions, of model APIs that were started again, have become the active one of their model and were
+// not. That a start does not change it is inferred (api.md §9); in basic routing the route points to "the latest
+// successfully-deployed" version (docs-facts §1.7), which may be the one that was started last.
+func (d *Drivers) Rerouted(ctx context.Context, started []Execution) []Problem {
+	others := map[string]Execution{}
+	for _, e := range started {
+		if e.Kind == ModelAPI && !ActiveVersion(e) {
+			others[e.ID] = e
+		}
+	}
+	if len(others) == 0 {
+		return nil
+	}
+	d.projects.ensure(ctx)
+	list, l := d.byKind[ModelAPI].(*models).models(ctx)
+	var found []Problem
+	for _, m := range list {
+		if e, ok := others[m.ActiveVersionID]; ok {
+			found = append(found, Problem{Kind: ModelAPI, Subject: m.Name, Message: fmt.Sprintf(
+				"version %d has become the active one by its start, and was not before: deploy or promote the other one again in Domino, if requests should go there (%s)",
+				m.ActiveVersionNumber, e.ID)})
+		}
+	}
+	if !l.Complete() {
+		found = append(found, Problem{Kind: ModelAPI, Subject: "routing", Message: "whether each model routes to the version that it did was not seen: " + l.Problems[0].Message})
+	}
+	return found
 }
 
 // unlisted reports whether Domino's lists show that a version is gone. Before 5.11 a route

@@ -67,7 +67,8 @@ func TestAnUnreachableVersionCountsAsRunning(t *testing.T) {
 // Where the list of all projects' models is refused, each project is asked.
 func TestModelsProjectByProject(t *testing.T) {
 	eachProfile(t, func(t *testing.T, profile string) {
-		s := newSite(t, dominosim.Config{Profile: profile})
+		no := false // an archived project that refuses to tell is another matter
+		s := newSite(t, dominosim.Config{Profile: profile, InvisibleProject: &no})
 		want := ids(s.inventory(execution.ModelAPI), nil)
 		s.sim.AddFault(dominosim.Fault{Path: "/v4/modelManager/ui/models", Kind: dominosim.FaultHTML, Status: 404, Times: 1})
 		got := s.inventory(execution.ModelAPI)
@@ -225,6 +226,30 @@ func TestReadOfAModelVersionThatIsGone(t *testing.T) {
 		e.Parent = "0123456789abcdef01234567"
 		if _, err := d.Read(t.Context(), e); !isGone(err) {
 			t.Errorf("Read of a version whose model is gone = %v, want ErrGone", err)
+		}
+	})
+}
+
+// Nobody says that a model API ends with the archival of its project, so that the project is asked for its models too.
+func TestTheModelsOfAnArchivedProjectAreListedProjectByProject(t *testing.T) {
+	inTime(t, "4.4", func(t *testing.T) { // which has no list over all projects
+		s := newSite(t, dominosim.Config{Profile: "4.4"})
+		s.sim.ArchiveProject(s.running(dominosim.KindModelAPI, nil).ProjectID)
+		l := s.inventory(execution.ModelAPI)
+		wantEqual(t, "running versions", s.truth(execution.ModelAPI), ids(l, up))
+
+		s.sim.AddFault(dominosim.Fault{Path: "/v4/modelManager/getModels", Kind: dominosim.FaultStatus, Status: 403, Times: -1})
+		noted := 0
+		for _, p := range s.list(execution.ModelAPI).Problems {
+			if strings.Contains(p.Message, "it is archived") {
+				noted++
+				if p.Incomplete {
+					t.Errorf("problem %v makes the listing incomplete: every archived project would, if Domino shows none of them", p)
+				}
+			}
+		}
+		if noted == 0 {
+			t.Error("an archived project that does not show its models is not named")
 		}
 	})
 }

@@ -43,6 +43,8 @@ const (
 	Quota               = "quota"
 	DataPlaneUnhealthy  = "data-plane-unhealthy"
 	DataPlaneGone       = "data-plane-gone"
+	DataPlaneOutdated   = "data-plane-outdated"
+	OutsideDomino       = "outside-domino"
 	TokenExpires        = "token-expires"
 	RunsAs              = "runs-as"
 )
@@ -125,7 +127,7 @@ func (d *Drivers) Preflight(ctx context.Context, o Outlook, executions []Executi
 	p := &preflight{Drivers: d, Outlook: o, executions: executions}
 	var checks sync.WaitGroup
 	for _, check := range []func(context.Context){
-		p.tiersAndPlanes, p.environments, p.volumes, p.claims, p.homes, p.owners, p.limits, p.token,
+		p.tiersAndPlanes, p.environments, p.volumes, p.claims, p.homes, p.owners, p.limits, p.token, p.outside,
 	} {
 		checks.Go(func() { check(ctx) })
 	}
@@ -246,6 +248,10 @@ func (p *preflight) tiersAndPlanes(ctx context.Context) {
 				why += ", " + list[at].Message
 			}
 			p.found(Error, DataPlaneUnhealthy, hit, remedy, "data plane %s is not healthy (%s)", list[at].Name, why)
+		case at >= 0 && list[at].Outdated:
+			// Releases that differ by more than a patch start nothing new there (docs-facts §3.10); by how much, it does not say.
+			p.found(Warning, DataPlaneOutdated, hit, "upgrade it before restore, or restore the others first and run restore again",
+				"data plane %s requires an upgrade, before which Domino may start nothing on it", list[at].Name)
 		}
 	}
 }
@@ -455,9 +461,6 @@ func (p *preflight) homes(ctx context.Context) {
 
 func (p *preflight) owners(ctx context.Context) {
 	byOwner := p.group(func(e Execution) string { return e.Owner })
-	if len(byOwner) == 0 {
-		return
-	}
 	list, rows, err := p.client.Accounts(ctx)
 	accounts := index(p, "whether owners are deactivated", func(a domino.Account) string { return a.Name }, list, rows, err)
 	for name, a := range accounts {
@@ -465,6 +468,27 @@ func (p *preflight) owners(ctx context.Context) {
 			p.found(Warning, OwnerDeactivated, hit, "activate the user for the maintenance, or give what is theirs another owner",
 				"%s is deactivated: what only its owner may start stays down, and schedules fail", name)
 		}
+	}
+	// By the table of roles, an administrator may stop everything and start next to nothing (docs-facts §1.13).
+	starts := slices.DeleteFunc(slices.Clone(p.executions), func(e Execution) bool {
+		return e.Kind != App && e.Kind != Job && (e.Kind != Workspace || !p.Workspaces)
+	})
+	me := accounts[p.Caller.Name]
+	practises := slices.ContainsFunc(me.Roles, func(r string) bool { return strings.EqualFold(r, "Practitioner") })
+	if len(me.Roles) > 0 && !practises && len(starts) > 0 {
+		p.found(Warning, RightsMissing, starts, "give it the role Practitioner as well, or use the key of a user that has both",
+			"%s has no role Practitioner (only %s), without which Domino may refuse to start apps, workspaces and jobs", p.Caller.Name, strings.Join(me.Roles, ", "))
+	}
+}
+
+// outside: what is deployed outside of Domino does not run in its cluster, and no upgrade ends it. Its stop deletes the endpoint of
+// SageMaker, and its start makes another (docs-facts §1.7).
+func (p *preflight) outside(context.Context) {
+	deployed := slices.DeleteFunc(slices.Clone(p.executions), func(e Execution) bool { return e.Kind != ExternalDeployment })
+	if len(deployed) > 0 && slices.Contains(p.Steps, StepShutdown) {
+		p.found(Warning, OutsideDomino, deployed, "leave them out of the shutdown, unless they must go down: DMM_KINDS without ExternalDeployment",
+			"%s would be stopped, which Domino does by deleting the endpoint where it is (of SageMaker, for one); a start makes another",
+			ExternalDeployment.Plural(len(deployed)))
 	}
 }
 

@@ -170,6 +170,15 @@ func TestPreflightFinds(t *testing.T) {
 			s.sim.SetDataPlane("64aa00000000000000000001", "east", "Disconnected", "small-k8s")
 			return nil
 		}, "error data-plane-unhealthy", ""},
+		{"data plane behind the control plane", func(s *site) []string {
+			s.sim.SetDataPlane("64aa00000000000000000001", "east", "Healthy", "small-k8s")
+			s.sim.OutdateDataPlane("64aa00000000000000000001")
+			return nil
+		}, "warning data-plane-outdated", "5.9"},
+		{"the caller is no practitioner", func(s *site) []string {
+			s.sim.SetRoles("integration.admin", "SysAdmin", "GovernanceAdmin")
+			return s.truth(execution.App)
+		}, "warning rights-missing", "5.10"},
 	}
 	profiles := dominosim.Profiles()
 	for _, tt := range tests {
@@ -197,6 +206,40 @@ func TestPreflightFinds(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestAnAdministratorWhoIsNoPractitionerStartsNoApp: the finding foretells what a restore meets.
+func TestAnAdministratorWhoIsNoPractitionerStartsNoApp(t *testing.T) {
+	inTime(t, "6.1", func(t *testing.T) {
+		s := newSite(t, plain("6.1"))
+		e := s.app()
+		s.sim.SetRoles("integration.admin", "SysAdmin")
+		s.stop(e)
+		if _, err := s.drivers.Of(e.Kind).Start(t.Context(), e); execution.FaultOf(err) != execution.Forbidden {
+			t.Errorf("Start = %v, want it forbidden", err)
+		}
+	})
+}
+
+// TestPreflightNamesWhatRunsOutsideOfDomino: a stop there deletes what an upgrade would not touch.
+func TestPreflightNamesWhatRunsOutsideOfDomino(t *testing.T) {
+	inTime(t, "6.2", func(t *testing.T) {
+		c := plain("6.2")
+		c.Deployments = 4
+		s := newSite(t, c)
+		for step, want := range map[string]string{
+			execution.StepShutdown: "warning outside-domino", execution.StepRestore: "", // which is too late to say it
+		} {
+			findings, _ := s.preflight(execution.Outlook{Steps: []string{step}})
+			other := slices.DeleteFunc(codes(findings), func(c string) bool { return strings.HasSuffix(c, execution.RightsMissing) })
+			wantEqual(t, step, want, strings.Join(other, ", "))
+			for _, f := range findings {
+				if f.Code == execution.OutsideDomino {
+					wantEqual(t, "deployments", s.truth(execution.ExternalDeployment), hits(f))
+				}
+			}
+		}
+	})
 }
 
 // TestPreflightPinnedRevision: what a schedule is pinned to may go while its environment stays.

@@ -174,7 +174,7 @@ func (d *deployments) fold(v domino.ModelDeployment) Execution {
 	}
 	return Execution{
 		Kind: ExternalDeployment, ID: v.ID, Name: v.Name, Project: d.projects.get(v.ProjectID), Owner: v.Creator.Name,
-		State: folded(deploymentStates, v.State), DominoState: word, Since: v.Created, Environment: v.EnvironmentID, DataPlane: v.Target,
+		State: folded(deploymentStates, v.State), DominoState: word, Since: v.Created, Environment: v.EnvironmentID, // and on none of Domino's data planes
 		Restart: restartArgs(deploymentRestart{ID: v.ID}),
 	}
 }

@@ -58,6 +58,8 @@ var modelStates = map[string]State{
 	"preparing to build": Starting, "building": Starting, "starting": Starting,
 	"running": Running, "stalled": Running, "unreachable": Running,
 	"ready to run": Stopped, "stopped": Stopped, "failed": Failed,
+	// The public API's specification calls its status a string, no more; this is the word of the v4 API (api.md §9).
+	"not_running": Stopped,
 }
 
 // modelState adds isPending, which says that an operation is under way. A

@@ -125,6 +125,11 @@ func (e *Env) bringBack(ctx context.Context, at *scene, run *window.Run, snap *s
 			err = fmt.Errorf("after the last start: %w", lost)
 		}
 	}
+	if err == nil {
+		for _, p := range execution.NewDrivers(at.client).Rerouted(ctx, back(balance)) {
+			at.res.Note(p.String())
+		}
+	}
 	var givenUp []window.Line
 	if err == nil && e.Config.GiveUp {
 		tried := func(it *window.Item) bool { return it.StartFailed() && e.filter().Match(it.Execution) }
@@ -160,6 +165,17 @@ func (e *Env) policy(at *scene, snap *snapshot.Snapshot) converge.Policy {
 		Filter: e.filter(), Leave: leave,
 		AppsRenamed: !execution.SameInstances(snap.Domino.Version, at.domino.Version.Raw),
 	}
+}
+
+// back are the executions that were brought back in the window.
+func back(b *window.Balance) []execution.Execution {
+	var all []execution.Execution
+	for _, it := range b.Items() {
+		if it.Ours() && it.Start.Outcome == window.Done {
+			all = append(all, it.Execution)
+		}
+	}
+	return all
 }
 
 // giveUp settles what is owed and meets a condition.

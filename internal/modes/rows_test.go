@@ -492,3 +492,34 @@ func TestRow21EndpointsAndExternalDeploymentsGoDownAndUp(t *testing.T) {
 		})
 	})
 }
+
+// Whether a start changes which version a model routes to is not known (api.md §9): requests must not go elsewhere unseen.
+func TestARestoreSaysWhichModelsRouteElsewhere(t *testing.T) {
+	for _, profile := range []string{"4.4", "6.2"} { // through either list of models
+		for _, activates := range []bool{false, true} {
+			c, yes := rows(profile), true
+			c.MissingOptionalFields, c.StartActivates = &yes, activates
+			row(t, c, func(s *site) {
+				s.must(0, "snapshot")
+				s.must(0, "shutdown")
+				var other dominosim.Object
+				for _, o := range s.sim.Objects(dominosim.KindModelAPI) {
+					if len(s.sim.Ledger().Entry(dominosim.KindModelAPI, o.ID).Calls) > 0 && !o.Active {
+						other = o
+					}
+				}
+				if other.ID == "" {
+					t.Fatal("no version was stopped that is not the active one: the test proves nothing")
+				}
+				s.must(0, "restore", "DMM_EXCLUDE="+other.ID) // so that it is started last
+				res := s.must(0, "restore")
+				said := slices.ContainsFunc(res.Notes, func(n string) bool {
+					return strings.Contains(n, "has become the active one") && strings.Contains(n, other.ID)
+				})
+				if moved := s.object(other.Key).Active; moved != activates || said != moved {
+					t.Errorf("%s: moved %t, want %t; said %t in notes %q", profile, moved, activates, said, res.Notes)
+				}
+			})
+		}
+	}
+}
