@@ -490,7 +490,7 @@ func TestNobodyIsToldToUpgradeOverWhatStillRuns(t *testing.T) {
 		next("after a shutdown that is done", "upgrade Domino, then dmm restore")
 		s.sim.AddFault(dominosim.Fault{Path: startApp, Kind: dominosim.FaultStatus, Status: 400})
 		s.must(3, "restore")
-		next("in a restore", "dmm restore")
+		next("in a restore", "dmm restore --restore-workspaces")
 		s.wantFired()
 	})
 }
@@ -621,6 +621,31 @@ func TestADryRunOfASnapshotLeavesNothingToShutDownWith(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, small())
 		if res := s.must(0, "snapshot", "DMM_DRY_RUN=true"); res.Next != "dmm snapshot" {
+			t.Errorf("the next step is %q", res.Next)
+		}
+	})
+}
+
+func TestQuietIsNotSaidOfWhatCouldNotBeListed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, small(), "DMM_ALLOW_INCOMPLETE=true")
+		s.sim.AddFault(dominosim.Fault{Method: "GET", Path: "/v4/modelProducts", Kind: dominosim.FaultStatus, Status: 500, Times: -1})
+		s.must(3, "snapshot")
+		res := s.must(0, "shutdown")
+		if said := strings.Join(res.Notes, "\n"); !res.LastQuiet.IsZero() || !strings.Contains(said, "the last scan could not see everything") {
+			t.Errorf("apps could not be listed, and quiet was said at %s; the notes: %s", res.LastQuiet, said)
+		}
+	})
+}
+
+// Whoever goes on from another terminal knows nothing of how the restore was begun.
+func TestARestoreGoesOnWithTheKindsThatItWasAskedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, small())
+		s.must(0, "snapshot")
+		s.must(0, "shutdown")
+		s.interrupted(time.Second, "restore", "DMM_RESTORE_WORKSPACES=true", "DMM_REBUILD=true")
+		if res := s.must(0, "status"); res.Next != "dmm restore --rebuild --restore-workspaces" {
 			t.Errorf("the next step is %q", res.Next)
 		}
 	})

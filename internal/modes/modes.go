@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -288,6 +289,12 @@ func (e *Env) holder(mode string) window.Holder {
 	h := window.NewHolder(mode, os.Getenv("POD_NAME"), host, os.Getpid(), e.Version)
 	if mode == window.ModeRestore {
 		h.Intent = e.Config.Intent
+		for k, why := range e.leaves() {
+			if why == "" {
+				h.Also = append(h.Also, k)
+			}
+		}
+		slices.Sort(h.Also)
 	}
 	return h
 }
@@ -306,6 +313,19 @@ func (e *Env) another(at *scene) error {
 		Reason: fmt.Sprintf("DMM_INTENT is %q, and window %s was opened %s", intent, at.last.Name(), opened),
 		Next:   "let whoever opened it finish it: dmm restore without DMM_INTENT",
 	}
+}
+
+// openNext opens the next window and begins to work in it.
+func (e *Env) openNext(ctx context.Context, at *scene, p window.Pinned, mode string) (*window.Run, error) {
+	run, err := window.OpenNext(ctx, at.store, at.last, p, e.holder(mode))
+	if err != nil {
+		return nil, err
+	}
+	// A prune that had looked for windows before this one was there has deleted the snapshot since it was read, its manifest first.
+	if _, err := snapshot.ReadManifest(ctx, at.store, p.Snapshot); err != nil {
+		return nil, e.finish(ctx, run, nil, needed(p, err))
+	}
+	return run, nil
 }
 
 // enter begins to work in the open window, after watching whether a run that holds it lives.
@@ -436,13 +456,21 @@ func (e *Env) finish(ctx context.Context, run *window.Run, res *report.Result, e
 // pinnedSnapshot reads the snapshot that a window keeps to.
 func pinnedSnapshot(ctx context.Context, s store.Store, p window.Pinned) (*snapshot.Snapshot, error) {
 	snap, err := snapshot.Load(ctx, s, p.Snapshot)
-	if errors.Is(err, snapshot.ErrNotFound) {
-		return nil, &snapshot.DamagedError{ID: p.Snapshot, Reason: "is gone, and a window keeps to it"}
+	if err != nil {
+		return nil, needed(p, err)
 	}
-	if err == nil && snap.Data.SHA256 != p.SHA256 {
+	if snap.Data.SHA256 != p.SHA256 {
 		return nil, &snapshot.DamagedError{ID: p.Snapshot, Reason: "is not the one that the window was opened with"}
 	}
-	return snap, err
+	return snap, nil
+}
+
+// needed is the error of reading the snapshot that a window keeps to: that it is not found is damage.
+func needed(p window.Pinned, err error) error {
+	if errors.Is(err, snapshot.ErrNotFound) {
+		return &snapshot.DamagedError{ID: p.Snapshot, Reason: "is gone, and a window keeps to it"}
+	}
+	return err
 }
 
 // sameDeployment refuses records of another deployment.

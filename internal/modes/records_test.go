@@ -519,6 +519,39 @@ func TestASnapshotThatAWindowTakesUpWhileItIsPrunedStays(t *testing.T) {
 	})
 }
 
+// aboutToOpen does something right before a window is opened.
+type aboutToOpen struct {
+	store.Store
+	do func()
+}
+
+func (s *aboutToOpen) Put(ctx context.Context, key string, body []byte, o store.PutOptions) error {
+	if do := s.do; do != nil && strings.HasSuffix(key, "/journal/00000001.jsonl") {
+		s.do = nil
+		do()
+	}
+	return s.Store.Put(ctx, key, body, o)
+}
+
+// The other order: the prune is over before the window is there. Nothing may be stopped that no restore could bring back.
+func TestAWindowWhoseSnapshotIsPrunedWhileItIsOpenedStopsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, small())
+		ran := s.running()
+		old := s.must(0, "snapshot").Snapshot
+		time.Sleep(time.Minute)
+		s.must(0, "snapshot")
+		plain := *s
+		s.store = &aboutToOpen{s.store, func() { plain.must(0, "prune", "DMM_KEEP=1", "DMM_KEEP_WITHIN=0", "DMM_YES=true") }}
+		if res, err := s.run("shutdown", "DMM_SNAPSHOT="+old); modes.Classify(err) != modes.FaultRefused {
+			t.Errorf("shutdown from a snapshot that is gone: %+v, %v, want a refusal", res, err)
+		}
+		s.wantSame(ran)
+		s.must(0, "close", "DMM_REASON=its snapshot is gone")
+		s.must(0, "shutdown")
+	})
+}
+
 func TestPruneDeletesOldAudits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, small(), "DMM_RESTORE_WORKSPACES=true")

@@ -150,8 +150,9 @@ func (e *Env) bringBack(ctx context.Context, at *scene, run *window.Run, snap *s
 	return at.res, e.finish(ctx, run, at.res, err)
 }
 
-func (e *Env) policy(at *scene, snap *snapshot.Snapshot) converge.Policy {
-	leave := map[execution.Kind]string{}
+// leaves says why the kinds that a restore starts only if asked to are left to their owners, empty for one that it is asked to start.
+func (e *Env) leaves() map[execution.Kind]string {
+	leave := map[execution.Kind]string{execution.Workspace: "", execution.Job: "", execution.Build: ""}
 	if !e.Config.RestoreWorkspaces {
 		leave[execution.Workspace] = "workspaces are started by their owners, unless DMM_RESTORE_WORKSPACES is true"
 	}
@@ -161,8 +162,12 @@ func (e *Env) policy(at *scene, snap *snapshot.Snapshot) converge.Policy {
 	if !e.Config.Rebuild {
 		leave[execution.Build] = "builds are started again by their owners, unless DMM_REBUILD is true"
 	}
+	return leave
+}
+
+func (e *Env) policy(at *scene, snap *snapshot.Snapshot) converge.Policy {
 	return converge.Policy{
-		Filter: e.filter(), Leave: leave,
+		Filter: e.filter(), Leave: e.leaves(),
 		AppsRenamed: !execution.SameInstances(snap.Domino.Version, at.domino.Version.Raw),
 	}
 }
@@ -253,7 +258,7 @@ func (e *Env) restoreFrom(ctx context.Context, at *scene, id string) (*report.Re
 		}
 		return res, nil
 	}
-	run, err := window.OpenNext(ctx, at.store, at.last, pinned, e.holder(window.ModeRestore))
+	run, err := e.openNext(ctx, at, pinned, window.ModeRestore)
 	if err != nil {
 		return nil, err
 	}

@@ -224,10 +224,10 @@ func (e *Env) enterShutdown(ctx context.Context, at *scene, snap *snapshot.Snaps
 	if at.open() {
 		return e.enter(ctx, at, window.ModeShutdown)
 	}
-	return window.OpenNext(ctx, at.store, at.last, window.Pinned{
+	return e.openNext(ctx, at, window.Pinned{
 		Snapshot: snap.ID, SHA256: snap.Data.SHA256, Domino: snap.Domino.URL, Filter: e.filter(),
 		Handling: e.handling(), Lease: e.Config.Lease, Intent: e.Config.Intent,
-	}, e.holder(window.ModeShutdown))
+	}, window.ModeShutdown)
 }
 
 // bringDown scans and stops until a scan finds nothing new.
@@ -325,8 +325,10 @@ func (e *Env) concludeScan(ctx context.Context, run *window.Run, found scanned, 
 		res.Note(p.String())
 		complete = complete && !p.Incomplete
 	}
-	if !complete && !e.Config.AllowIncomplete {
-		res.Code = 3
+	if !complete {
+		if !e.Config.AllowIncomplete {
+			res.Code = 3
+		}
 		res.Note("the last scan could not see everything, so that nobody knows whether something new was started")
 		return nil
 	}

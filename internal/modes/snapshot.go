@@ -142,7 +142,7 @@ func (e *Env) witness(ctx context.Context, client *domino.Client, drivers *execu
 func keptBy(res *report.Result, w *window.Window) *report.Result {
 	res.Window, res.Snapshot = w.Name(), w.Pinned.Snapshot
 	b := window.Remaining(nil, w.Lines)
-	res.Phase, res.Next = b.Phase, goesOn(b, w.Pinned)
+	res.Phase, res.Next = b.Phase, b.Next(w.Pinned)
 	res.Message = fmt.Sprintf("No snapshot was taken: window %s is open and keeps to snapshot %s. A new one would record a half-stopped system.", w.Name(), w.Pinned.Snapshot)
 	return res
 }

@@ -78,7 +78,7 @@ func status(ctx context.Context, e *Env) (*report.Result, error) {
 	if h := w.Holder(); h != nil {
 		res.Note(fmt.Sprintf("%s is at work, or has died at work; its last entry is of %s", h, w.LastAt().Format(time.RFC3339)))
 	}
-	res.Next = goesOn(b, w.Pinned)
+	res.Next = b.Next(w.Pinned)
 	sum := res.Sum()
 	switch b.Phase {
 	case window.PhaseClosed:
@@ -98,17 +98,4 @@ func status(ctx context.Context, e *Env) (*report.Result, error) {
 		res.Message = fmt.Sprintf("Window %s is being shut down: %d of %s are down, %d failed, %d remain.", w.Name(), sum.Done+sum.NotOurs, plural(sum.Total, "execution"), sum.Failed, sum.Remaining)
 	}
 	return res, nil
-}
-
-// goesOn is how a window goes on.
-func goesOn(b *window.Balance, p window.Pinned) string {
-	switch {
-	case b.Phase == window.PhaseClosed:
-		return ""
-	case b.Phase == window.PhaseRestoring:
-		return "dmm restore"
-	case b.Phase == window.PhaseStopped && !b.Partial:
-		return "upgrade Domino, then dmm restore" + p.RestoreFlags()
-	}
-	return "dmm shutdown" + p.Flags() + ", to go on, or dmm restore, to call it off"
 }

@@ -96,7 +96,8 @@ type Balance struct {
 
 	order []execution.Key
 	items map[execution.Key]*Item
-	mode  string // of the run that writes
+	mode  string           // of the run that writes
+	also  []execution.Kind // of the restore that began last
 }
 
 // Remaining folds a snapshot's executions and a journal. It is pure: the same input
@@ -135,7 +136,7 @@ func (b *Balance) Apply(lines ...Line) {
 			b.mode = l.Holder.Mode
 			switch {
 			case b.mode == ModeRestore:
-				b.Phase = PhaseRestoring
+				b.Phase, b.also = PhaseRestoring, l.Holder.Also
 			case b.mode == ModeShutdown && b.Phase != PhaseRestoring:
 				b.Phase = PhaseStopping
 			}
@@ -176,6 +177,25 @@ func (b *Balance) Apply(lines ...Line) {
 			}
 		}
 	}
+}
+
+// Next is how a window goes on, for people.
+func (b *Balance) Next(p Pinned) string {
+	switch {
+	case b.Phase == PhaseClosed:
+		return ""
+	case b.Phase == PhaseRestoring:
+		next := "dmm restore"
+		for _, k := range b.also {
+			next += map[execution.Kind]string{
+				execution.Workspace: " --restore-workspaces", execution.Job: " --rerun-jobs", execution.Build: " --rebuild",
+			}[k]
+		}
+		return next
+	case b.Phase == PhaseStopped && !b.Partial:
+		return "upgrade Domino, then dmm restore" + p.RestoreFlags()
+	}
+	return "dmm shutdown" + p.Flags() + ", to go on, or dmm restore, to call it off"
 }
 
 // Item returns what is known of an execution, nil if the window knows nothing of it.

@@ -345,6 +345,8 @@ type Holder struct {
 	Tool string `json:"tool,omitempty"` // version of dmm
 	// Intent is what has been done, if the run is a restore that says so (see Pinned).
 	Intent string `json:"intent,omitempty"`
+	// Also are the kinds that a restore was asked to start, and would otherwise leave to their owners.
+	Also []execution.Kind `json:"also,omitempty"`
 }
 
 func (h Holder) String() string {
