@@ -15,6 +15,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/domino-maintenance-mode/dmm/internal/dominosim"
 	"github.com/domino-maintenance-mode/dmm/internal/modes"
 	"github.com/domino-maintenance-mode/dmm/internal/report"
@@ -445,6 +447,55 @@ func TestTwoThatOpenAWindowAtOnceOpenOne(t *testing.T) {
 			if done != 1 || len(f.begins) != 1 {
 				t.Errorf("%d of 4 shutdowns were done and %d began, want one", done, len(f.begins))
 			}
+		})
+	}
+}
+
+// tardy holds back the writes of a key until it is let go.
+type tardy struct {
+	store.Store
+	key  string
+	held chan struct{} // closed once one is held back
+	once *sync.Once
+	goOn chan struct{}
+}
+
+func (l tardy) Put(ctx context.Context, key string, body []byte, o store.PutOptions) error {
+	if strings.HasSuffix(key, l.key) {
+		l.once.Do(func() { close(l.held) })
+		<-l.goOn
+	}
+	return l.Store.Put(ctx, key, body, o)
+}
+
+// A run whose report is slow to be written does not leave it in place of the one of a later run, whichever format it is at.
+func TestASlowReportDoesNotReplaceALaterOne(t *testing.T) {
+	for _, key := range []string{"report.txt", "report.json", "report.html"} {
+		t.Run(key, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newSite(t, small())
+				s.must(0, "snapshot")
+				plain := s.store
+				slow := tardy{plain, key, make(chan struct{}), new(sync.Once), make(chan struct{})}
+				s.store = slow
+				var first sync.WaitGroup
+				first.Go(func() {
+					if _, err := s.run("shutdown"); err != nil {
+						t.Error(err)
+					}
+				})
+				<-slow.held
+				s.store = plain
+				s.must(0, "close", "DMM_REASON=tried by two")
+				close(slow.goOn)
+				first.Wait()
+				for _, format := range []string{"text", "json", "html"} {
+					is := string(s.body("windows/000001/report." + map[string]string{"text": "txt", "json": "json", "html": "html"}[format]))
+					if want := string(s.must(0, "report", "DMM_FORMAT="+format).Document); is != want {
+						t.Errorf("the report in the store, as %s, is not that of the window as it is (-want +got):\n%s", format, cmp.Diff(want, is))
+					}
+				}
+			})
 		})
 	}
 }

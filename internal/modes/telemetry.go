@@ -78,24 +78,44 @@ func traced(name string, mode run) run {
 
 // keepReport writes the report of the window beside its journal. It needs no lease, since nothing
 // relies on it; a run that has lost its place leaves it to the one that has it.
+//
+// By then the window is free, and a later run may end and write its report before a slow write of this one lands on it, which no
+// store can be asked to refuse. So whoever has written looks at the journal afterwards, and writes again if another run has
+// ended since: of all writes the last to land is then of one who saw every end before it. One that is still at work writes later.
 func (e *Env) keepReport(ctx context.Context) {
 	w := e.traces.run.Record()
 	if w == nil {
 		return
 	}
-	m := report.Of(e.traces.snap, w)
-	for _, format := range report.Formats {
-		var b bytes.Buffer
-		err := m.Write(&b, format)
-		if err == nil {
-			err = e.traces.store.Put(ctx, reportKey(w.Name(), extension[format]), b.Bytes(), store.PutOptions{})
-		}
-		if err != nil {
-			e.Log.Warn("the report is not written; dmm report makes it from the journal at any time", "format", format, "error", err)
+	for {
+		if err := e.writeReport(ctx, w); err != nil {
+			e.Log.Warn("the report is not written; dmm report makes it from the journal at any time", "error", err)
 			return
+		}
+		since, err := w.Refresh(ctx, e.traces.store)
+		if err != nil {
+			e.Log.Warn("the report is written; whether another run has ended since could not be seen", "error", err)
+			return
+		}
+		if !slices.ContainsFunc(since, func(l window.Line) bool { return l.Event == window.End || l.Event == window.Closed }) {
+			break
 		}
 	}
 	e.Log.Info("the report is written", "report", reportKey(w.Name(), "html"))
+}
+
+func (e *Env) writeReport(ctx context.Context, w *window.Window) error {
+	m := report.Of(e.traces.snap, w)
+	for _, format := range report.Formats {
+		var b bytes.Buffer
+		if err := m.Write(&b, format); err != nil {
+			return err
+		}
+		if err := e.traces.store.Put(ctx, reportKey(w.Name(), extension[format]), b.Bytes(), store.PutOptions{}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // keepMetrics writes the metrics into the store, and pushes them if there is somewhere to.
