@@ -64,14 +64,20 @@ func (b *bucket) explain(err error) error {
 		return b.wrongRegion(err)
 	case "RequestTimeTooSkewed", "InvalidObjectState": // 403, but not about rights
 		return err
+	case "ExpiredToken", "InvalidToken", "TokenRefreshRequired": // 400, but about credentials
+		return b.denied(err)
 	}
 	switch status(err) {
 	case http.StatusMovedPermanently, http.StatusTemporaryRedirect:
 		return b.wrongRegion(err)
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return fmt.Errorf("%w: bucket %q%s: %w", store.ErrDenied, b.Bucket, b.where(), err)
+		return b.denied(err)
 	}
 	return err
+}
+
+func (b *bucket) denied(err error) error {
+	return fmt.Errorf("%w: bucket %q%s: %w", store.ErrDenied, b.Bucket, b.where(), err)
 }
 
 func (b *bucket) wrongRegion(err error) error {

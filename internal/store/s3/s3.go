@@ -27,6 +27,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go/logging"
 
 	"github.com/domino-maintenance-mode/dmm/internal/store"
@@ -48,6 +49,7 @@ type Options struct {
 type bucket struct {
 	Options
 	client    *s3.Client
+	login     *sts.Client // tells who we are
 	retryable retry.IsErrorRetryables
 	detour    atomic.Pointer[func(*s3.Options)] // where a 307 sent us
 }
@@ -131,9 +133,13 @@ func newBucket(ctx context.Context, o Options, p remote.Patience) (*bucket, erro
 		so.HTTPClient = p.Over(client.GetTransport()).(s3.HTTPClient)
 		so.Credentials = credentials{so.Credentials}
 	})
-	if b.client.Options().Region == "" {
+	used := b.client.Options()
+	if used.Region == "" {
 		return nil, errors.New("the region of the bucket is not known: set DMM_S3_REGION or AWS_REGION")
 	}
+	b.login = sts.NewFromConfig(cfg, func(so *sts.Options) {
+		so.Credentials, so.HTTPClient, so.Retryer = used.Credentials, used.HTTPClient, aws.NopRetryer{}
+	})
 	return b, nil
 }
 

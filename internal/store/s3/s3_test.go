@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/domino-maintenance-mode/dmm/internal/store"
@@ -129,6 +130,7 @@ func TestErrors(t *testing.T) {
 		{"some other 404", 404, "NotFound", nil, ""},
 		{"denied", 403, "AccessDenied", store.ErrDenied, `bucket "backups"`},
 		{"unknown key id", 403, "InvalidAccessKeyId", store.ErrDenied, "InvalidAccessKeyId"},
+		{"a session that is over", 400, "ExpiredToken", store.ErrDenied, "ExpiredToken"},
 		{"unauthorized", 401, "Unauthorized", store.ErrDenied, ""},
 		{"clock", 403, "RequestTimeTooSkewed", nil, "RequestTimeTooSkewed"},
 		{"wrong region", 301, "PermanentRedirect", nil, "is in region eu-west-1, not in us-east-1 (set DMM_S3_REGION)"},
@@ -393,6 +395,35 @@ func TestOpen(t *testing.T) {
 				t.Errorf("Open = %v, want an error with %q", err, test.want)
 			}
 		})
+	}
+}
+
+// TestRights has the permissions that docs/storage.md lists, each with what needs it.
+func TestRights(t *testing.T) {
+	for _, test := range []struct{ key, op, want string }{
+		{"", "put", "s3:PutObject"}, {"", "get", "s3:GetObject, and s3:ListBucket if the object is absent"}, {"", "list", "s3:ListBucket"}, {"", "delete", "s3:DeleteObject"},
+		{"arn", "create", "s3:PutObject, and kms:GenerateDataKey on the key"}, {"arn", "get", "s3:GetObject, and kms:Decrypt on the key, and s3:ListBucket if the object is absent"},
+	} {
+		if got := (&bucket{Options: Options{KMSKeyID: test.key}}).Right(test.op); got != test.want {
+			t.Errorf("Right(%s) with the key %q = %q, want %q", test.op, test.key, got, test.want)
+		}
+	}
+}
+
+// TestVariants has the SDK's own variables for FIPS and dual stack, which are for every service that is asked.
+func TestVariants(t *testing.T) {
+	isolate(t)
+	t.Setenv("AWS_USE_FIPS_ENDPOINT", "true")
+	t.Setenv("AWS_USE_DUALSTACK_ENDPOINT", "true")
+	b, err := newBucket(t.Context(), Options{Bucket: "b", Region: "us-gov-west-1"}, remote.Usual)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o := b.client.Options().EndpointOptions; o.UseFIPSEndpoint != aws.FIPSEndpointStateEnabled || o.UseDualStackEndpoint != aws.DualStackEndpointStateEnabled {
+		t.Errorf("S3 is asked with %+v", o)
+	}
+	if o := b.login.Options().EndpointOptions; o.UseFIPSEndpoint != aws.FIPSEndpointStateEnabled || o.UseDualStackEndpoint != aws.DualStackEndpointStateEnabled {
+		t.Errorf("STS is asked with %+v", o)
 	}
 }
 

@@ -4,25 +4,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
 
 // Right names the permission. Without the right to list, a missing object answers like a forbidden one.
 func (b *bucket) Right(op string) string {
+	write, read := "", ""
+	if b.KMSKeyID != "" {
+		write, read = ", and kms:GenerateDataKey on the key", ", and kms:Decrypt on the key"
+	}
 	switch op {
 	case "put", "create":
-		if b.KMSKeyID != "" {
-			return "s3:PutObject, and kms:GenerateDataKey and kms:Decrypt on the key"
-		}
-		return "s3:PutObject"
+		return "s3:PutObject" + write
 	case "delete":
 		return "s3:DeleteObject"
 	case "list":
 		return "s3:ListBucket"
 	}
-	return "s3:GetObject, and s3:ListBucket if the object is absent"
+	return "s3:GetObject" + read + ", and s3:ListBucket if the object is absent"
 }
 
 // Who asks AWS for our ARN, which takes no permission. Other servers have no such thing.
@@ -37,9 +35,7 @@ func (b *bucket) Who(ctx context.Context) (string, error) {
 	if o.BaseEndpoint != nil {
 		return key, nil
 	}
-	out, err := sts.New(sts.Options{
-		Region: o.Region, Credentials: o.Credentials, HTTPClient: o.HTTPClient, Retryer: aws.NopRetryer{},
-	}).GetCallerIdentity(ctx, nil)
+	out, err := b.login.GetCallerIdentity(ctx, nil)
 	if err != nil {
 		return "", fmt.Errorf("%s; ask STS for its ARN: %w", key, err)
 	}
