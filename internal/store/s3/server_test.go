@@ -3,12 +3,16 @@ package s3
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/domino-maintenance-mode/dmm/internal/store"
 	"github.com/domino-maintenance-mode/dmm/internal/store/remote"
@@ -45,6 +49,73 @@ func TestToldApart(t *testing.T) {
 		{Name: "SomeOther404", Answer: xmlAnswer(404, "NotFound")},
 	}
 	storetest.Remote(t, s)
+}
+
+// TestDocumentedPolicy works with the rights that docs/storage.md lists and no others, on a server that can cut a session's rights
+// down to a policy.
+func TestDocumentedPolicy(t *testing.T) {
+	server := realServer(t)
+	docs, err := os.ReadFile("../../../docs/storage.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(docs), "## Amazon S3\n")
+	text, _, _ := strings.Cut(section, "\n    }\n")
+	var document struct {
+		Version   string
+		Statement []struct {
+			Effect   string
+			Action   any
+			Resource string
+		}
+	}
+	if err := json.Unmarshal([]byte(strings.NewReplacer("prod-backups/domino-maintenance-mode", server.Bucket+"/dmm-test", "prod-backups", server.Bucket).Replace(text)+"}"), &document); err != nil {
+		t.Fatalf("docs/storage.md has no policy: %v in %s", err, text)
+	}
+	document.Statement = document.Statement[:2] // the last one is for a KMS key
+	made, err := json.Marshal(document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy := string(made)
+	b, err := newBucket(t.Context(), Options{Bucket: server.Bucket, Endpoint: server.Endpoint}, remote.Usual)
+	if err != nil {
+		t.Fatal(err)
+	}
+	role, name := "arn:aws:iam::123456789012:role/dmm", "dmm"
+	session, err := b.login.AssumeRole(t.Context(), &sts.AssumeRoleInput{RoleArn: &role, RoleSessionName: &name, Policy: &policy},
+		func(o *sts.Options) { o.BaseEndpoint = &server.Endpoint })
+	if status(err) == http.StatusMethodNotAllowed {
+		t.Skip("this server gives no sessions")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("AWS_ACCESS_KEY_ID", *session.Credentials.AccessKeyId)
+	t.Setenv("AWS_SECRET_ACCESS_KEY", *session.Credentials.SecretAccessKey)
+	t.Setenv("AWS_SESSION_TOKEN", *session.Credentials.SessionToken)
+	s := server.At(t, storetest.At{Patience: remote.Usual})
+	want := map[string]error{"get": store.ErrNotFound, "stat": store.ErrNotFound, "create": store.ErrExists}
+	for op, err := range storetest.Calls(t.Context(), s, "k") { // on what is absent, and then on what is there
+		if !errors.Is(err, want[op]) {
+			t.Errorf("%s = %v, want %v", op, err, want[op])
+		}
+	}
+	if err := s.Put(t.Context(), "k", []byte("x"), ifAbsent); err != nil {
+		t.Error(err)
+	}
+	for op, err := range storetest.Calls(t.Context(), s, "k") {
+		if err != nil && (op != "create" || !errors.Is(err, store.ErrExists)) {
+			t.Errorf("%s = %v", op, err)
+		}
+	}
+	elsewhere, err := server.Open(t.Context(), storetest.At{Endpoint: server.Endpoint, Bucket: server.Bucket, Prefix: "elsewhere", Patience: remote.Usual})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := elsewhere.Put(t.Context(), "k", nil, store.PutOptions{}); !errors.Is(err, store.ErrDenied) {
+		t.Errorf("a write below another prefix = %v, want ErrDenied: the policy has no effect, and this proves nothing", err)
+	}
 }
 
 // TestStrictFront has a server of an older make before the real one: what the SDK adds of its own accord is refused, and
