@@ -310,7 +310,7 @@ func (d *dir) writeTemp(temp string, body []byte) error {
 }
 
 func writeFile(path string, body []byte) error {
-	// For the group too: the next run may have another user id (OpenShift) on the same volume.
+	// For the group too, as far as the umask lets it; what decides who may replace a file is its folder.
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o660)
 	if err != nil {
 		return err
@@ -334,7 +334,14 @@ func (d *dir) makeFolder(folder string) error {
 	if err := d.makeFolder(parent); err != nil {
 		return err
 	}
-	if err := os.Mkdir(folder, 0o770); err != nil && !errors.Is(err, fs.ErrExist) {
+	switch err := os.Mkdir(folder, 0o770); {
+	case err == nil:
+		// Whoever may write to the folder above may write here too: the next run may have another user id (OpenShift), and a
+		// container's umask leaves a group nothing. Where that cannot be set, what the file system does by itself must do.
+		if above, err := os.Stat(parent); err == nil {
+			_ = os.Chmod(folder, above.Mode()|0o700)
+		}
+	case !errors.Is(err, fs.ErrExist):
 		return err
 	}
 	if err := syncFolder(parent); err != nil {

@@ -185,6 +185,31 @@ func TestOpen(t *testing.T) {
 	}
 }
 
+// TestTheNextRunIsSomebodyElse has the umask of a container and a volume that a group may write to, as fsGroup makes it: whoever
+// may write to the volume may write to what dmm makes in it.
+func TestTheNextRunIsSomebodyElse(t *testing.T) {
+	old := syscall.Umask(0o022)
+	t.Cleanup(func() { syscall.Umask(old) })
+	for _, mode := range []fs.FileMode{0o770 | fs.ModeSetgid, 0o777, 0o700} {
+		d := mustOpen(t, t.TempDir())
+		if err := os.Chmod(d.root, mode); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Put(t.Context(), "a/b/c", []byte("x"), ifAbsent); err != nil {
+			t.Fatal(err)
+		}
+		for _, folder := range []string{"a", "a/b"} {
+			fi, err := os.Stat(filepath.Join(d.root, folder))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := fi.Mode() &^ fs.ModeDir; got != mode {
+				t.Errorf("below a folder of mode %v, %s has %v", mode, folder, got)
+			}
+		}
+	}
+}
+
 func TestRootIsGone(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "volume")
 	d := mustOpen(t, root)
