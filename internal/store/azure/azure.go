@@ -14,12 +14,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"net/url"
 	"os"
 	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
@@ -119,7 +119,7 @@ func (c *bucket) connect(p remote.Patience) (err error) {
 		return errors.New("a token is sent over TLS only: give DMM_AZURE_ENDPOINT an https URL, or an account's key")
 	default:
 		chain, chainErr := azidentity.NewDefaultAzureCredential(&azidentity.DefaultAzureCredentialOptions{
-			ClientOptions: azcore.ClientOptions{Transport: &http.Client{Transport: remote.Transport(c.RootCAs)}},
+			ClientOptions: azcore.ClientOptions{Transport: over, Cloud: c.cloud(), Retry: policy.RetryOptions{MaxRetryDelay: p.Pause}},
 		})
 		if chainErr != nil {
 			return &remote.CredentialError{Of: "Azure", Err: chainErr}
@@ -182,6 +182,17 @@ func (c *bucket) service() (at, account string, err error) {
 	}
 	at = "https://" + account + ".blob." + suffix
 	return at, account, remote.CheckEndpoint(at)
+}
+
+// cloud names the login service of a cloud that has one of its own, unless the surroundings do, as workload identity does.
+func (c *bucket) cloud() cloud.Configuration {
+	switch named := os.Getenv("AZURE_AUTHORITY_HOST") != ""; {
+	case !named && strings.HasSuffix(c.place, ".core.usgovcloudapi.net"):
+		return cloud.AzureGovernment
+	case !named && strings.HasSuffix(c.place, ".core.chinacloudapi.cn"):
+		return cloud.AzureChina
+	}
+	return cloud.Configuration{}
 }
 
 // Get opens a blob. BlobNotFound is the one word for an absent one in a container that answered.

@@ -1,6 +1,7 @@
 package azure
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/domino-maintenance-mode/dmm/internal/store"
 	"github.com/domino-maintenance-mode/dmm/internal/store/remote"
@@ -139,6 +141,49 @@ func login(t *testing.T, secret string) *httptest.Server {
 	}))
 	t.Cleanup(s.Close)
 	return s
+}
+
+// TestSilentLogin has a login service that takes requests and never answers: what waits for a token must not wait for ever.
+func TestSilentLogin(t *testing.T) {
+	isolate(t)
+	authority := httptest.NewTLSServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	t.Cleanup(authority.Close)
+	t.Setenv("AZURE_AUTHORITY_HOST", authority.URL)
+	t.Setenv("AZURE_TENANT_ID", "adfs")
+	t.Setenv("AZURE_CLIENT_ID", "the-client")
+	t.Setenv("AZURE_CLIENT_SECRET", "secret")
+	pool := (&storetest.Proxy{Server: authority}).Roots()
+	s, err := open(Options{Container: "c", Account: "acct", Endpoint: "https://127.0.0.1:1", RootCAs: pool}, remote.Patience{Still: 50 * time.Millisecond, Pause: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	var still *remote.StillError
+	if _, err := s.Stat(ctx, "k"); !errors.As(err, &still) && (err == nil || !strings.Contains(err.Error(), "no answer for 50ms")) || ctx.Err() != nil {
+		t.Errorf("Stat = %v, want to hear that the service is silent", err)
+	}
+}
+
+// TestAuthority has clouds with a login service of their own.
+func TestAuthority(t *testing.T) {
+	isolate(t)
+	for place, want := range map[string]string{
+		"https://acct.blob.core.usgovcloudapi.net": "https://login.microsoftonline.us/",
+		"https://acct.blob.core.chinacloudapi.cn":  "https://login.chinacloudapi.cn/",
+		"https://acct.blob.core.windows.net":       "", // the SDK's own
+		"https://storage.example.com":              "",
+	} {
+		for _, named := range []string{"", "https://login.example.com"} {
+			t.Setenv("AZURE_AUTHORITY_HOST", named)
+			if named != "" {
+				want = "" // what the surroundings name comes first
+			}
+			if got := (&bucket{place: place}).cloud().ActiveDirectoryAuthorityHost; got != want {
+				t.Errorf("for %s and AZURE_AUTHORITY_HOST=%q the login service is %q, want %q", place, named, got, want)
+			}
+		}
+	}
 }
 
 // TestChain logs in as a service principal.
