@@ -6,10 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -141,6 +143,63 @@ func login(t *testing.T, secret string) *httptest.Server {
 	}))
 	t.Cleanup(s.Close)
 	return s
+}
+
+// TestCreate has what the service says to a conditional write. A lost answer leads to one more and a look.
+func TestCreate(t *testing.T) {
+	isolate(t)
+	for _, test := range []struct {
+		name  string
+		lost  bool
+		taken string // the code of the refusal, "" if there is none
+		there string
+		want  error
+		calls string
+	}{
+		{"at once", false, "", "", nil, "PUT"},
+		{"taken by the same bytes", false, "BlobAlreadyExists", "ours", store.ErrExists, "PUT"},
+		{"taken, in other words", false, "ConditionNotMet", "ours", store.ErrExists, "PUT"},
+		{"answer lost, done all the same", true, "BlobAlreadyExists", "ours", nil, "PUT PUT GET"},
+		{"answer lost, somebody else was first", true, "BlobAlreadyExists", "theirs", store.ErrExists, "PUT PUT GET"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var mu sync.Mutex
+			var asked []string
+			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				mu.Lock()
+				defer mu.Unlock()
+				asked = append(asked, r.Method)
+				switch {
+				case r.Method == http.MethodGet:
+					w.Header().Set("ETag", `"1"`)
+					_, _ = io.WriteString(w, test.there) // the client may have gone
+				case r.Header.Get("If-None-Match") != "*":
+					t.Errorf("If-None-Match = %q, want *", r.Header.Get("If-None-Match"))
+					w.WriteHeader(http.StatusCreated)
+				case test.lost && len(asked) == 1:
+					panic(http.ErrAbortHandler)
+				case test.taken != "":
+					w.Header().Set("X-Ms-Error-Code", test.taken)
+					w.WriteHeader(map[bool]int{true: http.StatusConflict, false: http.StatusPreconditionFailed}[test.taken == "BlobAlreadyExists"])
+				default:
+					w.WriteHeader(http.StatusCreated)
+				}
+			}))
+			t.Cleanup(s.Close)
+			st, err := open(Options{Container: "c", Account: "acct", Endpoint: s.URL + "/acct", Key: someKey}, quick)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := st.Put(t.Context(), "k", []byte("ours"), store.PutOptions{IfAbsent: true}); !errors.Is(err, test.want) {
+				t.Errorf("create = %v, want %v", err, test.want)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if got := strings.Join(asked, " "); got != test.calls {
+				t.Errorf("asked %q, want %q", got, test.calls)
+			}
+		})
+	}
 }
 
 // TestSilentLogin has a login service that takes requests and never answers: what waits for a token must not wait for ever.

@@ -1,6 +1,7 @@
 package gcs
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -8,13 +9,19 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/domino-maintenance-mode/dmm/internal/store"
 	"github.com/domino-maintenance-mode/dmm/internal/store/remote"
@@ -123,6 +130,151 @@ func TestTokenIsRefused(t *testing.T) {
 	if asked := p.Asked(); len(asked) > 0 {
 		t.Errorf("asked %q all the same", asked)
 	}
+}
+
+// wire is a bucket of one object that answers as a test says and writes down what was asked.
+type wire struct {
+	mu    sync.Mutex
+	asked []string
+	body  string // of the object; "" is absent
+	// answer may see to a request; n counts from 1. It is false if the bucket is to answer.
+	answer func(w http.ResponseWriter, r *http.Request, n int, body string) bool
+}
+
+func (f *wire) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	sent, err := io.ReadAll(r.Body)
+	if err != nil {
+		return // the client gave up
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.asked = append(f.asked, strings.TrimSpace(r.Method+" "+r.Header.Get("Range")))
+	if f.answer != nil && f.answer(w, r, len(f.asked), string(sent)) {
+		return
+	}
+	switch {
+	case r.Method == http.MethodPost && f.body != "" && r.URL.Query().Get("ifGenerationMatch") == "0":
+		w.WriteHeader(http.StatusPreconditionFailed)
+		fmt.Fprint(w, `{"error": {"code": 412, "errors": [{"reason": "conditionNotMet"}]}}`)
+	case r.Method == http.MethodPost:
+		f.body = string(sent)
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, `{"name": "k", "generation": "1"}`)
+	default:
+		w.Header().Set("X-Goog-Generation", "1")
+		w.Header().Set("Content-Length", strconv.Itoa(len(f.body)))
+		_, _ = io.WriteString(w, f.body) // the client may have gone
+	}
+}
+
+func (f *wire) store(t *testing.T) store.Store {
+	t.Helper()
+	keyFile(t, tokens(t, "a-token"))
+	server := httptest.NewServer(f)
+	t.Cleanup(server.Close)
+	s, err := open(t.Context(), Options{Bucket: "b", Endpoint: server.URL}, quick)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func (f *wire) wantCalls(t *testing.T, want ...string) {
+	t.Helper()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if diff := cmp.Diff(want, f.asked); diff != "" {
+		t.Errorf("calls (-want +got):\n%s", diff)
+	}
+	f.asked = nil
+}
+
+// payload is what is stored of a body that the SDK sends, which has the object's bytes between boundaries.
+func payload(sent string) string {
+	_, rest, _ := strings.Cut(sent, "application/octet-stream\r\n\r\n")
+	body, _, _ := strings.Cut(rest, "\r\n--")
+	return body
+}
+
+// TestCreate counts: a write is one request, and a lost answer leads to one more and a look.
+func TestCreate(t *testing.T) {
+	lost := func(f *wire, theirs string) func(http.ResponseWriter, *http.Request, int, string) bool {
+		return func(_ http.ResponseWriter, r *http.Request, n int, sent string) bool {
+			if n == 1 {
+				f.body = theirs
+				if f.body == "" {
+					f.body = payload(sent)
+				}
+				panic(http.ErrAbortHandler)
+			}
+			return false
+		}
+	}
+	large := strings.Repeat("0123456789abcdef", 20<<20/16)
+	for _, test := range []struct {
+		name, there, body string
+		lost              bool
+		theirs            string
+		want              error
+		calls             []string
+	}{
+		{"at once", "", "ours", false, "", nil, []string{"POST"}},
+		{"20 MiB", "", large, false, "", nil, []string{"POST"}},
+		{"taken by the same bytes", "ours", "ours", false, "", store.ErrExists, []string{"POST"}},
+		{"answer lost, done all the same", "", "ours", true, "", nil, []string{"POST", "POST", "GET"}},
+		{"answer lost, somebody else was first", "", "ours", true, "theirs", store.ErrExists, []string{"POST", "POST", "GET"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := &wire{body: test.there}
+			if test.lost {
+				f.answer = lost(f, test.theirs)
+			}
+			if err := f.store(t).Put(t.Context(), "k", []byte(test.body), store.PutOptions{IfAbsent: true}); !errors.Is(err, test.want) {
+				t.Errorf("create = %v, want %v", err, test.want)
+			}
+			f.wantCalls(t, test.calls...)
+		})
+	}
+}
+
+// TestTries counts what is sent when nothing works: the SDK would go on for as long as it is let.
+func TestTries(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	down := &wire{answer: func(w http.ResponseWriter, _ *http.Request, _ int, _ string) bool {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return true
+	}}
+	s := down.store(t)
+	for verb, call := range map[string]func() error{
+		"GET":    func() error { _, err := s.Stat(ctx, "k"); return err },
+		"DELETE": func() error { return s.Delete(ctx, "k") },
+		"POST":   func() error { return s.Put(ctx, "k", []byte("x"), store.PutOptions{}) },
+	} {
+		if err := call(); err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "gave up after 5 tries") {
+			t.Errorf("%s: %v", verb, err)
+		}
+		down.wantCalls(t, slices.Repeat([]string{verb}, remote.Attempts)...)
+	}
+
+	const half, whole = 5, "0123456789"
+	breaks := &wire{body: whole, answer: func(w http.ResponseWriter, r *http.Request, n int, _ string) bool {
+		w.Header().Set("X-Goog-Generation", "1")
+		w.Header().Set("Content-Length", strconv.Itoa(len(whole)))
+		if n > 1 {
+			w.Header().Set("Content-Length", strconv.Itoa(len(whole)-half))
+			w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", half, len(whole)-1, len(whole)))
+			w.WriteHeader(http.StatusPartialContent)
+		} else {
+			_, _ = io.WriteString(w, whole[:half]) // the client may have gone
+		}
+		w.(http.Flusher).Flush()
+		panic(http.ErrAbortHandler)
+	}}
+	if _, err := store.ReadAll(ctx, breaks.store(t), "k", 1<<20); err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "broke off 5 times at byte 5 of 10") {
+		t.Errorf("ReadAll = %v", err)
+	}
+	breaks.wantCalls(t, append([]string{"GET"}, slices.Repeat([]string{"GET bytes=5-"}, remote.Attempts-1)...)...)
 }
 
 func TestWho(t *testing.T) {
