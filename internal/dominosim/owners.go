@@ -173,6 +173,19 @@ func (s *Sim) OwnerStopWorkspace(id string) error {
 	})
 }
 
+// OwnerDeleteWorkspace deletes a workspace that does not run. It can still be read, as one that is deleted (api.md §10).
+func (s *Sim) OwnerDeleteWorkspace(id string) error {
+	return s.own(KindWorkspace, id, "delete", s.workspaceOwner(id), func(now time.Time, _ *user) error {
+		w := s.workspaces.byID[id]
+		if e := w.latest(now); e != nil && !over(e.is(now)) {
+			return fmt.Errorf("it runs")
+		}
+		w.deleted = true
+		w.state.change(now, "Deleted")
+		return nil
+	})
+}
+
 func (s *Sim) scheduleOwner(id string) func() *user {
 	return func() *user {
 		if d := s.schedules.byID[id]; d != nil {

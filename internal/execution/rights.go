@@ -42,7 +42,7 @@ func MayMaintain(p domino.Principal) bool {
 }
 
 // Rights names what the caller lacks for the steps, each with what it blocks, and which of the executions it hits. An
-// administrator lacks nothing.
+// administrator lacks no system operation; that starts take a role as well is what a preflight looks at (preflight.owners).
 func Rights(p domino.Principal, executions []Execution, steps ...string) []Finding {
 	var missing []Finding
 	var others []Execution

@@ -44,18 +44,25 @@ func Witness(ctx context.Context, c *domino.Client) ([]Sighting, []Problem, erro
 
 // workloadKind is the kind that a workload word stands for, which is a RunType (api.md §21).
 func workloadKind(word string) (Kind, bool) {
-	k, ok := map[string]Kind{"app": App, "workspace": Workspace, "batch": Job, "scheduled": Job}[strings.ToLower(word)]
+	k, ok := map[string]Kind{
+		"app": App, "workspace": Workspace, "batch": Job, "scheduled": Job, "endpoint": Endpoint, "model api": ModelAPI,
+	}[strings.ToLower(word)]
 	return k, ok
 }
 
 // Unaccounted returns the sightings of kinds with a driver that the inventory does
 // not show as running, and counts the others by workload. A run of a launcher is a job
 // (docs-facts 1.4) and accounted for if it was found as one. Compute clusters are part of the
-// sighting of the execution that they belong to (api.md §13), and so never counted by themselves.
+// sighting of the execution that they belong to (api.md §13), and so never counted by themselves. Whether model APIs are shown at
+// all is not known, nor by which id (§13, §26): one is accounted for if the inventory shows any to run in its project.
 func Unaccounted(inventory []Execution, seen []Sighting) (missing []Sighting, without map[string]int) {
-	runs := make(map[string]bool, len(inventory))
+	runs, serving := make(map[string]bool, len(inventory)), map[string]bool{}
 	for _, e := range inventory {
-		if e.RunID != "" && !e.State.Down() {
+		switch {
+		case e.State.Down():
+		case e.Kind == ModelAPI:
+			serving[e.Project.ID] = true
+		case e.RunID != "":
 			runs[e.RunID] = true
 		}
 	}
@@ -67,8 +74,11 @@ func Unaccounted(inventory []Execution, seen []Sighting) (missing []Sighting, wi
 		if runs[s.ID] {
 			continue
 		}
-		if _, ok := workloadKind(s.Workload); !ok {
+		switch kind, ok := workloadKind(s.Workload); {
+		case !ok:
 			without[s.Workload]++
+			continue
+		case kind == ModelAPI && serving[s.Project.ID]:
 			continue
 		}
 		missing = append(missing, s)

@@ -78,6 +78,10 @@ func TestUnaccounted(t *testing.T) {
 		{"a job", execution.Execution{Kind: execution.Job, ID: "run", RunID: "run", State: execution.Running}, seen("Scheduled", "Running"), false, map[string]int{}},
 		{"a launcher's run that is a job", execution.Execution{Kind: execution.Job, ID: "run", RunID: "run", State: execution.Running}, seen("Launcher", "Running"), false, map[string]int{}},
 		{"a launcher", execution.Execution{}, seen("Launcher", "Running"), false, map[string]int{"Launcher": 1}},
+		{"a GenAI endpoint that the key does not see", execution.Execution{}, seen("Endpoint", "Running"), true, map[string]int{}},
+		{"a GenAI endpoint", execution.Execution{Kind: execution.Endpoint, ID: "e/1", RunID: "run", State: execution.Running}, seen("Endpoint", "Running"), false, map[string]int{}},
+		{"a model API, by whatever id", execution.Execution{Kind: execution.ModelAPI, ID: "version", State: execution.Running}, seen("Model API", "Running"), false, map[string]int{}},
+		{"a model API where none runs", execution.Execution{Kind: execution.ModelAPI, ID: "version", State: execution.Stopped}, seen("Model API", "Running"), true, map[string]int{}},
 		{"a job that is over", app, seen("Scheduled", "Failed"), false, map[string]int{}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

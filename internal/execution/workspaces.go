@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/domino-maintenance-mode/dmm/internal/domino"
@@ -188,6 +189,9 @@ func (d *workspaces) read(ctx context.Context, e Execution) (domino.Workspace, E
 	w, err := d.client.Workspace(ctx, e.Project.ID, e.ID)
 	if err != nil {
 		return w, e, gone(err)
+	}
+	if w.Deleted || strings.EqualFold(w.State, "deleted") { // it can be read still, and never be started
+		return w, e, fmt.Errorf("%w: it is deleted", ErrGone)
 	}
 	now := d.fold(w)
 	if now.Project.Name == "" {

@@ -335,3 +335,23 @@ func TestWorkspacesWithoutOptionalFields(t *testing.T) {
 		wantEqual(t, "states", want, got)
 	})
 }
+
+// A workspace that its owner has deleted can still be read (api.md §10, deleted of workspace.WorkspaceDto), and is gone: no start of
+// it is of any use.
+func TestAWorkspaceThatWasDeletedIsGone(t *testing.T) {
+	inTime(t, "6.1", func(t *testing.T) {
+		s := newSite(t, dominosim.Config{})
+		e := s.workspace()
+		s.stop(e)
+		if err := s.sim.OwnerDeleteWorkspace(e.ID); err != nil {
+			t.Fatal(err)
+		}
+		d := s.drivers.Of(e.Kind)
+		if now, err := d.Read(t.Context(), e); !isGone(err) {
+			t.Errorf("Read = %s, %v, want ErrGone", now.DominoState, err)
+		}
+		if _, err := d.Start(t.Context(), e); !isGone(err) {
+			t.Errorf("Start = %v, want ErrGone", err)
+		}
+	})
+}
