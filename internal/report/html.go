@@ -131,9 +131,9 @@ type runRow struct{ Mode, Began, Took, End, Where, Tool string }
 
 // data is what the page's script reads: the rows, with words that come again and again kept once.
 type data struct {
-	Kinds        []groupRow    `json:"kinds"`
-	Projects     []groupRow    `json:"projects"`
-	Owners       []groupRow    `json:"owners"`
+	Kinds        []Tally       `json:"kinds"`
+	Projects     []Tally       `json:"projects"`
+	Owners       []Tally       `json:"owners"`
 	Outcomes     []outcomeName `json:"outcomes"`
 	Columns      []string      `json:"columns"`
 	KindNames    []string      `json:"kindNames"`
@@ -141,18 +141,6 @@ type data struct {
 	OwnerNames   []string      `json:"ownerNames"`
 	Reasons      []string      `json:"reasons"`
 	Rows         [][]any       `json:"rows"`
-}
-
-type groupRow struct {
-	Name    string  `json:"name"`
-	Total   int     `json:"total"`
-	Back    int     `json:"back"`
-	Down    int     `json:"down"`
-	Failed  int     `json:"failed"`
-	Left    int     `json:"left"`
-	NotOurs int     `json:"notOurs"`
-	Median  float64 `json:"median"`
-	Longest float64 `json:"longest"`
 }
 
 type outcomeName struct {
@@ -475,15 +463,8 @@ func (p *page) lanes() {
 // table fills what the script reads.
 func (p *page) table() {
 	d := &p.Data
-	rows := func(groups []Tally) []groupRow {
-		list := []groupRow{}
-		for _, g := range groups {
-			list = append(list, groupRow{g.Name, g.Total, g.Back, g.Down, g.Failed, g.Left, g.NotOurs, g.Median, g.Longest})
-		}
-		return list
-	}
 	m := p.Maintenance
-	d.Kinds, d.Projects, d.Owners = rows(m.Kinds), rows(m.Projects), rows(m.Owners)
+	d.Kinds, d.Projects, d.Owners = m.Kinds, m.Projects, m.Owners
 	for _, o := range order {
 		name := outcomeName{Name: strings.ReplaceAll(string(o), "-", " "), Mood: "open"}
 		switch {

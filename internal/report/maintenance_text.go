@@ -1,7 +1,6 @@
 package report
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -40,11 +39,7 @@ const day = "2 January 2006, 15:04:05 UTC"
 func (m *Maintenance) WriteText(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Maintenance %s of %s\n\n", m.Window, oneLine(m.where()))
-	row := func(name, value string) {
-		if value != "" {
-			fmt.Fprintf(&b, "%-9s %s\n", name, oneLine(value))
-		}
-	}
+	row := fields(&b)
 	row("verdict", string(m.Verdict))
 	row("opened", m.Opened.UTC().Format(day))
 	row(map[bool]string{true: "closed", false: "known to"}[m.Phase == "closed"], fmt.Sprintf("%s, %s later", m.Until.UTC().Format(day), Spoken(m.Until.Sub(m.Opened))))
@@ -83,12 +78,7 @@ func (m *Maintenance) WriteText(w io.Writer) error {
 		}
 		_ = t.Flush()
 	}
-	if len(m.Notes) > 0 {
-		b.WriteString("\nTo know:\n")
-		for _, n := range m.Notes {
-			fmt.Fprintf(&b, "  - %s\n", oneLine(n))
-		}
-	}
+	toKnow(&b, m.Notes)
 	b.WriteString("\n" + m.LastLine() + "\n")
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -122,36 +112,18 @@ func lasting(seconds float64) string {
 }
 
 func (m *Maintenance) list(b *strings.Builder, heading string, which func(Entry) bool) {
-	n := 0
+	s := section{b: b, heading: heading, rest: "the JSON and the HTML report list all"}
 	for _, e := range m.Entries {
 		if !which(e) {
 			continue
 		}
-		if n++; n == 1 {
-			fmt.Fprintf(b, "\n%s:\n", heading)
-		}
-		if n > maxPerHeading {
-			continue
-		}
-		fmt.Fprintf(b, "  %s %s %q", oneLine(string(e.Kind)), cmp.Or(oneLine(e.Project), "-"), e.Name)
-		if e.Owner != "" {
-			b.WriteString(" of " + oneLine(e.Owner))
-		}
-		b.WriteString(" (" + oneLine(e.ID) + ")")
-		if e.Reason != "" {
-			b.WriteString(": " + oneLine(e.Reason))
-		}
-		b.WriteString("\n")
+		todo := ""
 		if e.Outcome.Trouble() {
-			b.WriteString("      " + oneLine(e.Next) + "\n")
+			todo = e.Next
 		}
-		for _, g := range e.Guesses {
-			b.WriteString("      " + oneLine(g) + "\n")
-		}
+		s.add(Execution{Kind: e.Kind, ID: e.ID, Name: e.Name, Project: e.Project, Owner: e.Owner, Reason: e.Reason, Guesses: e.Guesses}, todo)
 	}
-	if n > maxPerHeading {
-		fmt.Fprintf(b, "  ... and %d more; the JSON and the HTML report list all\n", n-maxPerHeading)
-	}
+	s.end()
 }
 
 // Formats are what a report can be written in.

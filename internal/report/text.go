@@ -46,12 +46,7 @@ func (r *Result) WriteText(w io.Writer) error {
 	r.findings(&b)
 	r.audit(&b)
 	r.store(&b)
-	if len(r.Notes) > 0 {
-		b.WriteString("\nTo know:\n")
-		for _, n := range r.Notes {
-			fmt.Fprintf(&b, "  - %s\n", oneLine(n))
-		}
-	}
+	toKnow(&b, r.Notes)
 	if b.Len() > 0 {
 		b.WriteString("\n")
 	}
@@ -72,12 +67,26 @@ func (r *Result) LastLine() string {
 	return message + " Next: " + oneLine(r.Next)
 }
 
-func (r *Result) head(b *strings.Builder) {
-	row := func(name, value string) {
+func toKnow(b *strings.Builder, notes []string) {
+	if len(notes) > 0 {
+		b.WriteString("\nTo know:\n")
+	}
+	for _, n := range notes {
+		fmt.Fprintf(b, "  - %s\n", oneLine(n))
+	}
+}
+
+// fields prints a name and a value a line, where there is a value.
+func fields(b *strings.Builder) func(name, value string) {
+	return func(name, value string) {
 		if value != "" {
 			fmt.Fprintf(b, "%-9s %s\n", name, oneLine(value))
 		}
 	}
+}
+
+func (r *Result) head(b *strings.Builder) {
+	row := fields(b)
 	row("Domino", r.Domino)
 	row("as", r.As)
 	row("snapshot", r.Snapshot)
@@ -115,7 +124,7 @@ func (r *Result) table(b *strings.Builder) {
 }
 
 func (r *Result) list(b *strings.Builder, outcome, heading string) {
-	n := 0
+	s := section{b: b, heading: heading, rest: "--output json lists all"}
 	for _, e := range r.Executions {
 		as := e.Outcome
 		if r.guessed(e) {
@@ -126,29 +135,49 @@ func (r *Result) list(b *strings.Builder, outcome, heading string) {
 		if as != outcome {
 			continue
 		}
-		if n++; n == 1 {
-			fmt.Fprintf(b, "\n%s:\n", heading)
+		if outcome != "planned" && outcome != guessed {
+			e.Guesses = nil
 		}
-		if n > maxPerHeading {
-			continue
-		}
-		fmt.Fprintf(b, "  %s %s %q", oneLine(string(e.Kind)), cmp.Or(oneLine(e.Project), "-"), e.Name)
-		if e.Owner != "" {
-			b.WriteString(" of " + oneLine(e.Owner))
-		}
-		b.WriteString(" (" + oneLine(e.ID) + ")")
-		if e.Reason != "" {
-			b.WriteString(": " + oneLine(e.Reason))
-		}
-		b.WriteString("\n")
-		if outcome == "planned" || outcome == guessed {
-			for _, g := range e.Guesses {
-				b.WriteString("      " + oneLine(g) + "\n")
-			}
-		}
+		s.add(e, "")
 	}
-	if n > maxPerHeading {
-		fmt.Fprintf(b, "  ... and %d more; --output json lists all\n", n-maxPerHeading)
+	s.end()
+}
+
+// A section lists executions under a heading, if there are any, cut at maxPerHeading: rest says where all are.
+type section struct {
+	b             *strings.Builder
+	heading, rest string
+	n             int
+}
+
+// add prints one, what to do about it, and its guesses.
+func (s *section) add(e Execution, todo string) {
+	if s.n++; s.n == 1 {
+		fmt.Fprintf(s.b, "\n%s:\n", s.heading)
+	}
+	if s.n > maxPerHeading {
+		return
+	}
+	fmt.Fprintf(s.b, "  %s %s %q", oneLine(string(e.Kind)), cmp.Or(oneLine(e.Project), "-"), e.Name)
+	if e.Owner != "" {
+		s.b.WriteString(" of " + oneLine(e.Owner))
+	}
+	s.b.WriteString(" (" + oneLine(e.ID) + ")")
+	if e.Reason != "" {
+		s.b.WriteString(": " + oneLine(e.Reason))
+	}
+	s.b.WriteString("\n")
+	if todo != "" {
+		e.Guesses = append([]string{todo}, e.Guesses...)
+	}
+	for _, below := range e.Guesses {
+		s.b.WriteString("      " + oneLine(below) + "\n")
+	}
+}
+
+func (s *section) end() {
+	if s.n > maxPerHeading {
+		fmt.Fprintf(s.b, "  ... and %d more; %s\n", s.n-maxPerHeading, s.rest)
 	}
 }
 

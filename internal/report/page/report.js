@@ -61,7 +61,7 @@
   const groupColumns = [
     {key: "name", title: "Name"}, {key: "total", title: "Total", cls: "n", down: true}, {key: "back", title: "Back", cls: "n", down: true},
     {key: "down", title: "To do", cls: "n wide", down: true}, {key: "failed", title: "Failed", cls: "n", down: true}, {key: "left", title: "Left", cls: "n", down: true},
-    {key: "notOurs", title: "Not ours", cls: "n wide", down: true}, {key: "median", title: "Typical downtime", cls: "n wide", down: true}, {key: "longest", title: "Longest", cls: "n wide", down: true},
+    {key: "notOurs", title: "Not ours", cls: "n wide", down: true}, {key: "medianDowntimeSeconds", title: "Typical downtime", cls: "n wide", down: true}, {key: "longestDowntimeSeconds", title: "Longest", cls: "n wide", down: true},
   ];
   let group = "kinds";
   for (const name of ["kinds", "projects", "owners"]) data[name].forEach((g, i) => { g.i = i; });
@@ -81,7 +81,7 @@
       tr.append(th);
       for (const c of groupColumns.slice(1)) {
         const td = make("td", undefined, c.cls);
-        const value = c.key === "median" || c.key === "longest" ? spoken(g[c.key]) : g[c.key];
+        const value = c.key.endsWith("Seconds") ? spoken(g[c.key]) : g[c.key];
         td.append(c.key === "failed" && g.failed ? make("span", value, "pill bad") : make("span", value, value === 0 ? "zero" : ""));
         tr.append(td);
       }
