@@ -126,7 +126,7 @@ func TestWhatASnapshotMustBeToOpenAWindow(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, quick())
 	s.dmm("shutdown").want(t, exitNotFound, "the store answers and holds none", "Next: check DMM_STORE and its prefix; dmm snapshot makes a first snapshot")
-	s.dmm("snapshot").want(t, exitDone, "Next: dmm shutdown")
+	s.dmm("snapshot").want(t, exitDone, "then dmm snapshot again; or, if they may stay, dmm shutdown")
 
 	dmm(t, s.with("DMM_SNAPSHOT_MAX_AGE=1ns"), "shutdown").want(t, exitRefused, "old, and DMM_SNAPSHOT_MAX_AGE allows 1ns", "Next: dmm snapshot")
 	dmm(t, s.with("DMM_SNAPSHOT=20200101-000000-aaaa"), "shutdown").want(t, exitNotFound, "20200101-000000-aaaa", "holds 1 other.", "Next: dmm list")
@@ -150,7 +150,7 @@ func TestWhatAnOpenWindowRefuses(t *testing.T) {
 	}
 	s.sim.AddFault(dominosim.Fault{Name: "one app cannot start", Method: "POST", Path: "/v4/modelProducts/{id}/start", Object: app, Kind: dominosim.FaultStatus, Status: 400, Times: -1})
 	s.dmm("snapshot").want(t, exitDone)
-	s.dmm("shutdown").want(t, exitDone, "Next: upgrade Domino, then dmm restore")
+	s.dmm("shutdown").want(t, exitDone, "upgrade Domino, then dmm restore")
 	writes := len(s.sim.Ledger().Writes())
 
 	s.dmm("snapshot").want(t, exitDone, "No snapshot was taken: window 000001 is open and keeps to snapshot "+s.snapshotID())
@@ -249,7 +249,7 @@ func TestTheDeadlineEndsAStepResumably(t *testing.T) {
 		c.Latency = time.Minute
 		s := newSite(t, c)
 		for _, mode := range []string{"shutdown", "restore"} {
-			dmm(t, s.with("DMM_DEADLINE=50ms"), mode).want(t, exitDeadline, "stopped at DMM_DEADLINE", "Next: dmm "+mode+" with a longer DMM_DEADLINE")
+			dmm(t, s.with("DMM_DEADLINE=50ms"), mode).want(t, exitDeadline, "stopped at DMM_DEADLINE", "Next: dmm "+mode+", with a longer DMM_DEADLINE")
 		}
 	})
 	t.Run("while it waits for executions to stop", func(t *testing.T) {
@@ -258,7 +258,7 @@ func TestTheDeadlineEndsAStepResumably(t *testing.T) {
 		c.StopTime = 4 * time.Second
 		s := newSite(t, c)
 		s.dmm("snapshot").want(t, exitDone)
-		dmm(t, s.with("DMM_DEADLINE=1500ms"), "shutdown").want(t, exitDeadline, "stopped at DMM_DEADLINE", "remain", "Next: dmm shutdown with a longer DMM_DEADLINE")
+		dmm(t, s.with("DMM_DEADLINE=1500ms"), "shutdown").want(t, exitDeadline, "stopped at DMM_DEADLINE", "remain", "Next: dmm shutdown, with a longer DMM_DEADLINE")
 		s.dmm("status").want(t, exitDone, "is being shut down")
 		s.dmm("shutdown").want(t, exitDone, "Shutdown is done")
 	})
@@ -274,7 +274,7 @@ func TestADryRunTouchesNothing(t *testing.T) {
 	}
 	s.dmm("snapshot").want(t, exitDone)
 	o := s.dmm("shutdown", "--dry-run")
-	o.want(t, exitDone, "Would be done, in this order", "Dry run, nothing was touched: shutdown would stop", "Next: dmm shutdown")
+	o.want(t, exitDone, "Would be done, in this order", "Dry run, nothing was touched: shutdown would stop", "if they may stay, dmm shutdown")
 	if got, want := strings.Count(o.stdout, ": was running in the snapshot"), len(s.sim.Ledger().Snapshot()); got != want {
 		t.Errorf("the plan has %d lines, want %d, one for each that runs:\n%s", got, want, o.stdout)
 	}

@@ -81,7 +81,10 @@ afterwards starts again exactly what it stopped.`,
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
 		var unknown *pflag.NotExistError
 		if errors.As(err, &unknown) {
-			return fmt.Errorf("%w; did you mean %s? dmm flags lists all", err, config.NearestFlag("--"+unknown.GetSpecifiedName()))
+			if near := config.NearestFlag("--" + unknown.GetSpecifiedName()); near != "" {
+				return fmt.Errorf("%w; did you mean %s? dmm flags lists all", err, near)
+			}
+			return fmt.Errorf("%w; dmm flags lists all", err)
 		}
 		return err
 	})
@@ -257,7 +260,8 @@ func runMode(ctx context.Context, name string, environ []string, cmd *cobra.Comm
 		}
 		next := "dmm help"
 		if mode != nil {
-			next = "mend that, then dmm " + name + "; docs/reference.md has every setting"
+			// Without its flags the command may mean more than was asked for: a dry run would be one no more.
+			next = "mend that, then the same command again; dmm flags and docs/reference.md have every setting"
 		}
 		fmt.Fprintf(stderr, "dmm: Next: %s\n", next)
 		terminationMessage(err.Error())

@@ -56,7 +56,7 @@ func given(res *modes.Result, mode *modes.Mode, same bool, rest string, flags *p
 		case !same && s.Group != "domino" && s.Group != "store":
 		case same && s.Variable == mode.Needs.Argument && flags.NArg() > 0: // it is the argument
 		case s.Variable == "DMM_DRY_RUN" && res.Code == exitDone:
-		case s.Group == "touch" && strings.HasPrefix(rest, " without filters"):
+		case s.Group == "touch" && strings.HasPrefix(rest, ", without filters"):
 		case strings.Contains(rest, s.Flag) || strings.Contains(rest, "longer "+s.Variable):
 		case s.Type == "bool" && f.Value.String() == "true":
 			b.WriteString(" " + s.Flag)

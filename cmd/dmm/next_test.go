@@ -11,7 +11,9 @@ import (
 // What is printed as the next step is typed at night: it must not mean more than what was asked for.
 func TestTheNextStepKeepsTheFlagsThatWereGiven(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, quick())
+	c := quick()
+	c.Plain = true // nothing to see to first
+	s := newSite(t, c)
 	s.dmm("snapshot").want(t, exitDone, "Next: dmm shutdown\n")
 	store := "--store=" + "file://" + s.folder
 	s.dmm("snapshot", store).want(t, exitDone, "Next: dmm shutdown --store "+"file://"+s.folder+"\n")
@@ -22,6 +24,14 @@ func TestTheNextStepKeepsTheFlagsThatWereGiven(t *testing.T) {
 	s.dmm("restore", "--dry-run", "--restore-workspaces", store).
 		want(t, exitDone, "Next: dmm restore --store "+"file://"+s.folder+" --restore-workspaces\n")
 	s.dmm("show", "20200101-000000-abcd").want(t, exitNotFound, "Next: dmm list")
+	// A fault in the settings names no command: one without the flags would be no dry run any more.
+	s.dmm("restore", "--dry-run", "--lease", "5").want(t, exitUsage, "dmm: Next: mend that, then the same command again")
+	// The same command would be refused again, and a shutdown as well, once a restore has begun.
+	s.dmm("restore", "--from-snapshot", "latest", store).
+		want(t, exitRefused, "Next: dmm restore --store "+"file://"+s.folder+", without --from-snapshot, to finish it")
+	s.dmm("restore", "--kinds", "Workspace").want(t, exitDone, "Next: dmm restore, without filters, for the rest")
+	s.dmm("snapshot").want(t, exitDone, "Next: dmm restore, to finish it\n")
+	s.dmm("restore").want(t, exitDone)
 }
 
 // Whoever asked for JSON reads nothing else, also when the mode never began.
@@ -41,6 +51,7 @@ func TestAnErrorBeforeTheModeIsJSONToo(t *testing.T) {
 		}
 	}
 	s.dmm("shutdown", "--wait-redy", "3m").want(t, exitUsage, "--wait-ready")
+	s.dmm("shutdown", "--nope").want(t, exitUsage, "unknown flag: --nope; dmm flags lists all")
 }
 
 // A volume that is not mounted is not an empty store, and looking does not make one of it.

@@ -69,7 +69,7 @@ func TestTextOutputKeepsResultAndLogApart(t *testing.T) {
 			t.Errorf("standard output lacks %q:\n%s", want, o.stdout)
 		}
 	}
-	if last := lastLine(o.stdout); !strings.HasPrefix(last, "Snapshot ") || !strings.HasSuffix(last, "Next: dmm shutdown") {
+	if last := lastLine(o.stdout); !strings.HasPrefix(last, "Snapshot ") || !strings.HasSuffix(last, "Next: see to the 2 errors above, then dmm snapshot again; or, if they may stay, dmm shutdown") {
 		t.Errorf("the last line is %q, want what happened and what to type", last)
 	}
 	for line := range strings.Lines(o.stderr) {

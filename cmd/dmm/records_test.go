@@ -40,7 +40,7 @@ func TestTheModesOfRecordsEndWithTheirCodes(t *testing.T) {
 	s.dmm("snapshot").want(t, exitDone)
 	id := s.snapshotID()
 	s.dmm("list").want(t, exitDone, id, "integration.admin", "complete")
-	s.dmm("verify").want(t, exitDone, "1 snapshot can be read to the end")
+	s.dmm("verify").want(t, exitDone, "Nothing is damaged: 1 snapshot and the journals of 0 windows were read to the end.")
 	s.dmm("verify", "20000101-000000-zzzz").want(t, exitNotFound, "holds 1 other.", "Next: dmm list")
 	s.dmm("prune", "--keep", "0").want(t, exitUsage, "DMM_KEEP (--keep)")
 	s.dmm("prune", "--keep", "1", "--keep-within", "90d").want(t, exitDone, "Nothing to delete: 1 snapshot, 0 windows and 0 audits stay")

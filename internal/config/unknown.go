@@ -53,13 +53,16 @@ func nearest(name string) (variable string, distance int) {
 	return variable, distance
 }
 
-// NearestFlag returns the flag whose name takes the fewest edits to become. Both have their dashes.
+// NearestFlag returns the flag whose name takes the fewest edits to become, empty if none is near. Both have their dashes.
 func NearestFlag(name string) string {
 	var near string
 	for _, s := range settings() {
 		if s.Flag != "" && (near == "" || edits(name, s.Flag) < edits(name, near)) {
 			near = s.Flag
 		}
+	}
+	if edits(name, near) > len(name)/3 {
+		return ""
 	}
 	return near
 }

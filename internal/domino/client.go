@@ -286,6 +286,8 @@ func (c *Client) principal(ctx context.Context) (Principal, error) {
 		e := &Error{Status: http.StatusOK, Kind: KindCredentials, Message: "Domino does not know this caller (anonymous)"}
 		if !c.auth.credential.isToken() {
 			e.Hint = "is the key still valid? A token given as an API key is refused: give it as a token"
+		} else if at, _ := c.Expires(); !at.IsZero() && at.Before(time.Now()) {
+			e.Hint = "the token expired at " + at.Format(time.RFC3339)
 		}
 		return p, c.fail("GET", path, e)
 	}

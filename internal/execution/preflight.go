@@ -336,7 +336,7 @@ func (p *preflight) environment(ctx context.Context, env domino.Environment, hit
 	})
 }
 
-const unregistered = "register the volume again before shutdown, and do not unregister any while the maintenance lasts"
+const unregistered = "register the volume again, then take another snapshot, and do not unregister any while the maintenance lasts"
 
 func (p *preflight) volumes(ctx context.Context) {
 	byID, byName := map[string][]Execution{}, map[string][]Execution{}

@@ -215,10 +215,11 @@ func (a *audit) plan() {
 	}
 	policy := a.policy(a.scene, &snapshot.Snapshot{Manifest: a.manifest})
 	a.start = converge.PlanStart(balance, policy, "", time.Time{})
+	back := map[execution.Key]bool{} // by restore, or by its owner, who meets the same obstacles
 	for _, l := range a.start.Left {
 		a.lose(l.Reason, l.Item.Key())
+		back[l.Item.Key()] = true
 	}
-	back := map[execution.Key]bool{}
 	for _, s := range a.start.Steps {
 		back[s.Item.Key()] = true
 		settled[s.Item.Key()] = true

@@ -84,9 +84,41 @@ func TestAuditCountsWhatIsLeftToOthers(t *testing.T) {
 	})
 }
 
+// What a snapshot calls an error, an audit does too: the owner of a workspace meets what a restore would.
+func TestAuditAndSnapshotAgreeOnErrors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := healthy()
+		c.Plain = false
+		s := newSite(t, c)
+		errorsOf := func(res *report.Result) (all []string) {
+			for _, f := range res.Findings {
+				if f.Severity == execution.Error {
+					all = append(all, f.String())
+				}
+			}
+			return all
+		}
+		audit, snap := errorsOf(s.must(7, "audit")), errorsOf(s.must(0, "snapshot"))
+		if len(snap) < 2 || !slices.Equal(audit, snap) {
+			t.Errorf("an audit finds\n%s\nand a snapshot\n%s", strings.Join(audit, "\n"), strings.Join(snap, "\n"))
+		}
+	})
+}
+
 func jwt(expires time.Time) string {
 	claims := fmt.Sprintf(`{"exp":%d}`, expires.Unix())
 	return "eyJhbGciOiJub25lIn0." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".c2ln"
+}
+
+// Domino says of a token that is over what it says of one that never was. Its own word tells more.
+func TestAnExpiredTokenIsCalledThat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, healthy())
+		_, err := s.run("snapshot", "DOMINO_API_KEY=", "DOMINO_TOKEN="+jwt(time.Now().Add(-time.Hour)))
+		if want := "the token expired at 1999-12-31T23:00:00Z"; err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("snapshot says %v, want %q", err, want)
+		}
+	})
 }
 
 // Each kind of trouble is planted in a healthy deployment, one at a time, and found.

@@ -34,7 +34,11 @@ func Close(ctx context.Context, e *Env) (*report.Result, error) {
 	snap, err := pinnedSnapshot(ctx, at.store, last.Pinned)
 	switch {
 	case errors.As(err, new(*snapshot.DamagedError)):
-		res.Note(err.Error() + "; what is given up is named by id alone")
+		names := ""
+		if e.reported(ctx, at.store, last.Name()) {
+			names = "; " + reportKey(last.Name(), "txt") + " in the store has the names"
+		}
+		res.Note(err.Error() + "; what is given up is named by id alone" + names)
 	case err != nil:
 		return nil, err
 	default:
@@ -47,6 +51,7 @@ func Close(ctx context.Context, e *Env) (*report.Result, error) {
 		}
 		res.Phase = balance.Phase
 		res.Message = fmt.Sprintf("Dry run, nothing was changed: close would give up %s.", plural(len(res.Executions), "execution"))
+		res.Next = "dmm close"
 		return res, nil
 	}
 	run, err := e.enter(ctx, at, window.ModeClose)

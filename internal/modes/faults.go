@@ -2,10 +2,12 @@ package modes
 
 import (
 	"errors"
+	"syscall"
 
 	"github.com/domino-maintenance-mode/dmm/internal/domino"
 	"github.com/domino-maintenance-mode/dmm/internal/snapshot"
 	"github.com/domino-maintenance-mode/dmm/internal/store"
+	"github.com/domino-maintenance-mode/dmm/internal/store/file"
 	"github.com/domino-maintenance-mode/dmm/internal/window"
 )
 
@@ -60,7 +62,7 @@ func NextStep(mode string, err error) string {
 	case errors.Is(err, window.ErrUnsafe):
 		return "set DMM_STORE to storage that can create an object only if it is absent"
 	case errors.As(err, new(*window.DamagedError)):
-		return "put the object back from the bucket's versions or backups: nothing goes on without it, and nothing was touched"
+		return "put the object back from the bucket's versions or backups: nothing goes on without it, and nothing was touched; if it is lost, see \"A journal is lost\" in docs/runbook.md"
 	case errors.As(err, new(*snapshot.DamagedError)):
 		return "put the object back from the bucket's own versions or backups; or dmm close --reason '...' and bring back the rest by hand; nothing was touched"
 	case domino.IsCertificate(err):
@@ -82,7 +84,11 @@ func NextStep(mode string, err error) string {
 	case errors.Is(err, ErrInterrupted):
 		return again
 	case errors.Is(err, ErrDeadline):
-		return again + " with a longer DMM_DEADLINE"
+		return again + ", with a longer DMM_DEADLINE"
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return "make room in the store, then " + again
+	case errors.Is(err, file.ErrNoFolder):
+		return "mount it, or name in DMM_STORE the folder that the records are in, then " + again
 	case errors.Is(err, store.ErrDenied):
 		return "check the rights of the store's credentials, then " + again
 	case domino.KindOf(err) != 0:

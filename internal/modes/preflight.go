@@ -3,6 +3,7 @@ package modes
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -51,7 +52,11 @@ func (e *Env) foresee(ctx context.Context, at *scene, executions []execution.Exe
 	}
 	at.res.Findings = findings
 	for _, f := range findings {
-		e.Log.Warn("preflight", "severity", f.Severity, "code", f.Code, "finding", f.String())
+		level := slog.LevelWarn
+		if f.Severity == execution.Info {
+			level = slog.LevelInfo
+		}
+		e.Log.Log(ctx, level, "preflight", "severity", f.Severity, "code", f.Code, "finding", f.String())
 	}
 	for _, p := range problems {
 		at.res.Note(p.String())
@@ -67,7 +72,7 @@ func putOnRecord(ctx context.Context, run *window.Run, findings []execution.Find
 	return run.Append(ctx, window.FoundBy(findings))
 }
 
-// errorsFirst ends a message before the next step with what has to be seen to before it, if anything.
+// errorsFirst begins a next step with what has to be seen to before it, if anything.
 func errorsFirst(res *report.Result) string {
 	n := 0
 	for _, f := range res.Findings {
@@ -78,7 +83,16 @@ func errorsFirst(res *report.Result) string {
 	if n == 0 {
 		return ""
 	}
-	return fmt.Sprintf(" See to the %s above first.", plural(n, "error"))
+	return fmt.Sprintf("see to the %s above", plural(n, "error"))
+}
+
+// shutdownNext is the step after what was foreseen for a shutdown that has not begun. Errors come first; and then another
+// snapshot, since the one that is there holds what restarts are to be asked for, as it was before anything was mended.
+func shutdownNext(res *report.Result) string {
+	if first := errorsFirst(res); first != "" {
+		return first + ", then dmm snapshot again; or, if they may stay, dmm shutdown"
+	}
+	return "dmm shutdown"
 }
 
 // running are the executions that count as running.

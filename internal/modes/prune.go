@@ -56,7 +56,7 @@ func Prune(ctx context.Context, e *Env) (*report.Result, error) {
 	case e.Config.DryRun || !e.Config.Yes:
 		res.DryRun = true
 		res.Message = fmt.Sprintf("Nothing was deleted: prune would delete %s; %s stay.", what, stays)
-		res.Next = "dmm prune --yes, with the same --keep and --keep-within"
+		res.Next = "dmm prune --yes"
 		return res, nil
 	}
 	// From the bottom up, so that no gap is left whenever this ends. Windows first, since they need the snapshots.

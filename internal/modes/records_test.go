@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"github.com/domino-maintenance-mode/dmm/internal/report"
 	"github.com/domino-maintenance-mode/dmm/internal/snapshot"
 	"github.com/domino-maintenance-mode/dmm/internal/store"
+	"github.com/domino-maintenance-mode/dmm/internal/store/file"
 )
 
 // keys are the objects in the store that begin with a prefix.
@@ -198,7 +200,7 @@ func TestVerifyTellsEveryDamageApart(t *testing.T) {
 		for _, key := range s.keys("snapshots/") {
 			whole[key] = s.body(key)
 		}
-		if res := s.must(0, "verify"); len(res.Snapshots) != 2 || !strings.Contains(res.Message, "2 snapshots can be read to the end") {
+		if res := s.must(0, "verify"); len(res.Snapshots) != 2 || !strings.Contains(res.Message, "Nothing is damaged: 2 snapshots") {
 			t.Fatalf("verify says %+v", res)
 		}
 		for name, damage := range damages(s, id) {
@@ -261,6 +263,43 @@ func TestVerifyLooksAtWindows(t *testing.T) {
 			t.Errorf("list says %+v, want a damaged window", res.Windows)
 		}
 	})
+}
+
+// The names of what is given up are in the snapshot and in the reports that were made of it, and nowhere else.
+func TestCloseWithoutASnapshotKeepsTheReportThatHasTheNames(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, healthy())
+		id := s.must(0, "snapshot").Snapshot
+		s.must(0, "shutdown")
+		key := "windows/000001/report.txt"
+		before := s.body(key)
+		s.remove(folderOf(id) + "executions.jsonl.zst")
+		res := s.must(0, "close", "DMM_REASON=by hand")
+		if note := strings.Join(res.Notes, "\n"); !strings.Contains(note, "by id alone; "+key+" in the store has the names") {
+			t.Errorf("close notes %q, want where the names are", note)
+		}
+		if after := s.body(key); !bytes.Equal(before, after) {
+			t.Errorf("close has written a report without names over one with them:\n%s", after)
+		}
+		s.must(0, "status", "DMM_REFUSE_OPEN=true") // closed all the same
+	})
+}
+
+// A store that cannot be written is told apart by what there is to do about it.
+func TestTheNextStepAfterTroubleWithTheStore(t *testing.T) {
+	for _, tt := range []struct {
+		err  error
+		want string
+	}{
+		{syscall.ENOSPC, "make room in the store, then dmm restore"},
+		{syscall.EDQUOT, "make room in the store, then dmm restore"},
+		{file.ErrNoFolder, "mount it, or name in DMM_STORE the folder that the records are in, then dmm restore"},
+		{store.ErrDenied, "check the rights of the store's credentials, then dmm restore"},
+	} {
+		if got := modes.NextStep("restore", fmt.Errorf("write journal: %w", &store.Error{Op: "put", Key: "k", Err: tt.err})); got != tt.want {
+			t.Errorf("after %v: %q, want %q", tt.err, got, tt.want)
+		}
+	}
 }
 
 // unreachable is a store that does not answer for some keys.

@@ -18,8 +18,9 @@ import (
 )
 
 const restoreLong = `Starts again what shutdown has stopped, and nothing else: model APIs first, then apps,
-workspaces if asked to, schedules, and last, if asked to, builds and jobs. What its owner had stopped stays stopped. Killed at
-any moment, the same command goes on where it was; run again, it tries what failed.
+workspaces if asked to, schedules, and last, if asked to, builds and jobs. What its owner had
+stopped stays stopped. Killed at any moment, the same command goes on where it was; run
+again, it tries what failed.
 
 It also calls off a shutdown that is half done. --give-up settles what fails, so that the
 window closes. --from-snapshot ID --yes restores a snapshot without its maintenance, as after
@@ -207,7 +208,7 @@ func (e *Env) restoreFrom(ctx context.Context, at *scene, id string) (*report.Re
 	if at.open() && !(at.last.Pinned.FromSnapshot && at.last.Pinned.Snapshot == snap.ID) {
 		return nil, &Refusal{
 			Reason: fmt.Sprintf("window %s is open and keeps to snapshot %s", at.last.Name(), at.last.Pinned.Snapshot),
-			Next:   "dmm restore, to finish it, or dmm close --reason '...', to give up what is not back; then this again",
+			Next:   "dmm restore, without --from-snapshot, to finish it, or dmm close --reason '...', to give up what is not back; then this again",
 		}
 	}
 	at.res.Snapshot = snap.ID
@@ -382,7 +383,7 @@ func (e *Env) concludeRestore(res *report.Result, b *window.Balance, f execution
 		res.Message = fmt.Sprintf("Restore is not finished: %d of %s are back, %d remain.", sum.Done, plural(sum.Total, "execution"), sum.Remaining) + rest
 		res.Next = "dmm restore"
 		if leftOut > 0 {
-			res.Next = "dmm restore without filters, for the rest"
+			res.Next = "dmm restore, without filters, for the rest"
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -374,11 +375,21 @@ func TestARestoreSaysWhatCameBackNotAsItWas(t *testing.T) {
 	c.MissingOptionalFields = &yes
 	row(t, c, func(s *site) {
 		app := s.objectNamed(dominosim.KindApp, "unregistered-volume")
-		res := s.must(0, "snapshot")
-		if !strings.Contains(res.LastLine(), " above first. Next: dmm shutdown") {
-			t.Errorf("a snapshot with findings of severity error says %q", res.LastLine())
+		// A snapshot holds what restarts are to be asked for: whoever mends something needs another.
+		again := "see to the 1 error above, then dmm snapshot again; or, if they may stay, dmm shutdown"
+		for _, dry := range []string{"snapshot", "shutdown"} {
+			res := s.must(0, dry, "DMM_DRY_RUN="+strconv.FormatBool(dry == "shutdown"))
+			if res.Next != again {
+				t.Errorf("a %s with findings of severity error says %q, want %q", dry, res.Next, again)
+			}
 		}
-		s.must(0, "shutdown")
+		if res := s.must(0, "snapshot", "DMM_DRY_RUN=true"); res.Next != "dmm snapshot" {
+			t.Errorf("a dry run of a snapshot says %q, though there is none to shut down from", res.Next)
+		}
+		res := s.must(0, "shutdown")
+		if want := "see to the 1 error above, upgrade Domino, then dmm restore"; res.Next != want {
+			t.Errorf("a shutdown with findings of severity error says %q, want %q", res.Next, want)
+		}
 		res = s.must(0, "restore", "DMM_KINDS=ModelAPI")
 		if !strings.Contains(res.Message, "The filters of this run leave out ") {
 			t.Errorf("a restore whose filter leaves most out says %q", res.Message)

@@ -432,8 +432,10 @@ func concludeShutdown(res *report.Result, run *window.Run, b *window.Balance, f 
 	default:
 		res.Phase = window.PhaseStopped // once the end is on record
 		res.Message = fmt.Sprintf("Shutdown is done: %s down.", plural(sum.Total, "execution"))
-		res.Message += errorsFirst(res)
 		res.Next = "upgrade Domino, then dmm restore" + run.Pinned().RestoreFlags()
+		if first := errorsFirst(res); first != "" {
+			res.Next = first + ", " + res.Next
+		}
 	}
 }
 
@@ -472,8 +474,13 @@ func (e *Env) previewShutdown(ctx context.Context, at *scene, snap *snapshot.Sna
 		res.Message += fmt.Sprintf(" and wait for %d", waits)
 	}
 	res.Message += "."
-	res.Message += errorsFirst(res)
-	res.Next = "dmm shutdown"
+	res.Next = shutdownNext(res)
+	if at.open() { // which keeps to its snapshot
+		res.Next = "dmm shutdown"
+		if first := errorsFirst(res); first != "" {
+			res.Next = first + ", then dmm shutdown"
+		}
+	}
 	return res, nil
 }
 

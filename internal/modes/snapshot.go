@@ -161,8 +161,10 @@ func describe(res *report.Result, m snapshot.Manifest, executions []execution.Ex
 		res.Next = "mend what is said above and run dmm snapshot again; shutdown refuses this one"
 		return res
 	}
-	res.Message += errorsFirst(res)
-	res.Next = "dmm shutdown"
+	if m.Running() == 0 && len(executions) > 0 {
+		res.Note("nothing runs: if a maintenance has stopped it, its records are in another store, and from this snapshot nothing would be brought back")
+	}
+	res.Next = shutdownNext(res)
 	if res.DryRun {
 		res.Next = "dmm snapshot"
 	}

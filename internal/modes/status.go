@@ -62,8 +62,8 @@ func status(ctx context.Context, e *Env) (*report.Result, error) {
 	var lines []execution.Execution
 	snap, err := pinnedSnapshot(ctx, at.store, w.Pinned)
 	switch {
-	case w.Closed() && errors.As(err, new(*snapshot.DamagedError)): // nothing goes on from it any more
-		res.Note(err.Error())
+	case w.Closed() && errors.As(err, new(*snapshot.DamagedError)): // nobody needs it any more
+		res.Note(err.Error() + "; executions are named by id alone")
 	case err != nil:
 		return nil, err
 	default:

@@ -54,7 +54,7 @@ func (e *Env) open(ctx context.Context) (store.Store, error) {
 		case err == nil && !info.IsDir():
 			return nil, &UsageError{Reason: fmt.Sprintf("DMM_STORE is %s, and %s is not a folder", c.Store, place), Next: "set DMM_STORE to a folder"}
 		case e.reads && errors.Is(err, fs.ErrNotExist):
-			return nil, fmt.Errorf("open file store: the folder %s does not exist (is the volume mounted?)", place)
+			return nil, fmt.Errorf("open file store: the folder %s %w", place, file.ErrNoFolder)
 		}
 		return file.Open(place)
 	case "s3":

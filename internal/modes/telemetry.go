@@ -87,6 +87,10 @@ func (e *Env) keepReport(ctx context.Context) {
 	if w == nil {
 		return
 	}
+	if e.traces.snap == nil && e.reported(ctx, e.traces.store, w.Name()) {
+		e.Log.Warn("the report in the store is left as it is: it has the names, which a new one would lack without the snapshot", "report", reportKey(w.Name(), "txt"))
+		return
+	}
 	for {
 		if err := e.writeReport(ctx, w); err != nil {
 			e.Log.Warn("the report is not written; dmm report makes it from the journal at any time", "error", err)
@@ -116,6 +120,15 @@ func (e *Env) writeReport(ctx context.Context, w *window.Window) error {
 		}
 	}
 	return nil
+}
+
+// reported reports whether the store holds a report of the window, or may hold one.
+func (e *Env) reported(ctx context.Context, s store.Store, window string) bool {
+	r, _, err := s.Get(ctx, reportKey(window, "txt"))
+	if err == nil {
+		_ = r.Close()
+	}
+	return !errors.Is(err, store.ErrNotFound)
 }
 
 // keepMetrics writes the metrics into the store, and pushes them if there is somewhere to.

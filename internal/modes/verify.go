@@ -58,7 +58,7 @@ func Verify(ctx context.Context, e *Env) (*report.Result, error) {
 			bad = append(bad, "window "+w.Window)
 		}
 	}
-	res.Message = fmt.Sprintf("%s can be read to the end and hold what they say, and so do the journals of %s.", plural(whole, "snapshot"), plural(len(res.Windows), "window"))
+	res.Message = fmt.Sprintf("Nothing is damaged: %s and the journals of %s were read to the end.", plural(whole, "snapshot"), plural(len(res.Windows), "window"))
 	if id := e.Config.Snapshot; id != "" && len(bad) == 0 {
 		res.Message = fmt.Sprintf("Snapshot %s can be read to the end and holds what it says.", res.Snapshots[0].ID)
 	}

@@ -370,7 +370,7 @@ func TestNamesAndReasonsBreakNeitherLinesNorTheTerminal(t *testing.T) {
 		r := &report.Result{Message: "end", Executions: []report.Execution{
 			{Kind: execution.App, ID: "a1", Name: hostile, Project: "o/p", Outcome: outcome, Reason: hostile},
 		}}
-		wantPlain(t, outcome, text(t, r), 5)
+		wantPlain(t, outcome, text(t, r), 4)
 	}
 }
 
@@ -385,18 +385,18 @@ func TestNothingThatSomebodyElseWroteBreaksAReport(t *testing.T) {
 		result *report.Result
 		lines  int
 	}{
-		{"project", one(report.Execution{Project: hostile}), 5},
-		{"owner", one(report.Execution{Owner: hostile}), 5},
-		{"id", one(report.Execution{ID: hostile}), 5},
-		{"kind", one(report.Execution{Kind: execution.Kind(hostile)}), 5},
-		{"guess", one(report.Execution{Guesses: []string{hostile}}), 6},
-		{"note", &report.Result{Message: "end", Notes: []string{hostile}}, 5},
+		{"project", one(report.Execution{Project: hostile}), 4},
+		{"owner", one(report.Execution{Owner: hostile}), 4},
+		{"id", one(report.Execution{ID: hostile}), 4},
+		{"kind", one(report.Execution{Kind: execution.Kind(hostile)}), 4},
+		{"guess", one(report.Execution{Guesses: []string{hostile}}), 5},
+		{"note", &report.Result{Message: "end", Notes: []string{hostile}}, 4},
 		{"whose key it is", &report.Result{Message: "end", As: hostile}, 3},
 		{"Domino's version", &report.Result{Message: "end", Domino: hostile}, 3},
 		{"message", &report.Result{Message: hostile}, 1},
-		{"C1 controls in a reason, which some terminals obey as well", one(report.Execution{Reason: "\u009b2J\u0085"}), 5},
-		{"a line separator in a reason", one(report.Execution{Reason: "x\u2028y"}), 5},
-		{"a reason that is read backwards", one(report.Execution{Reason: "x\u202ey"}), 5},
+		{"C1 controls in a reason, which some terminals obey as well", one(report.Execution{Reason: "\u009b2J\u0085"}), 4},
+		{"a line separator in a reason", one(report.Execution{Reason: "x\u2028y"}), 4},
+		{"a reason that is read backwards", one(report.Execution{Reason: "x\u202ey"}), 4},
 	} {
 		got := text(t, tt.result)
 		wantPlain(t, tt.what, got, tt.lines)

@@ -51,7 +51,7 @@ func (r *Result) WriteText(w io.Writer) error {
 		b.WriteString("\n")
 	}
 	b.WriteString(r.LastLine() + "\n")
-	_, err := io.WriteString(w, b.String())
+	_, err := io.WriteString(w, strings.TrimLeft(b.String(), "\n")) // a result without a head begins with its first table
 	return err
 }
 
@@ -61,7 +61,7 @@ func (r *Result) LastLine() string {
 	if r.Next == "" {
 		return message
 	}
-	if !strings.HasSuffix(message, ".") {
+	if !strings.HasSuffix(message, ".") && !strings.HasSuffix(message, "?") {
 		message += "." // errors end without one
 	}
 	return message + " Next: " + oneLine(r.Next)

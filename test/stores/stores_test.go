@@ -55,7 +55,7 @@ func TestRealStores(t *testing.T) {
 			dmm(test.as, "check-store")
 			dmm("The store does all that a maintenance needs.", "check-store")
 			dmm("", "snapshot")
-			dmm("can be read to the end", "verify")
+			dmm("were read to the end", "verify")
 			dmm("", "prune", "--keep", "1")
 		})
 	}

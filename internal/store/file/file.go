@@ -49,6 +49,9 @@ type dir struct {
 	link, renameNew func(from, to string) error // replaced in tests of file systems that lack them
 }
 
+// ErrNoFolder says that a folder is not there: most likely a volume is not mounted.
+var ErrNoFolder = errors.New("does not exist (is the volume mounted?)")
+
 // Open opens the store in the folder root. The folder is made if it is missing, but not its parent: a
 // missing parent is a volume that is not mounted, or a typing error.
 func Open(root string) (store.Store, error) {
@@ -74,7 +77,7 @@ func open(root string) (*dir, error) {
 			return nil, err
 		}
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("the folder %s can not be made, since %s does not exist (is the volume mounted?)", abs, filepath.Dir(abs))
+		return nil, fmt.Errorf("the folder %s can not be made, since %s %w", abs, filepath.Dir(abs), ErrNoFolder)
 	case !errors.Is(err, fs.ErrExist):
 		// A read-only parent is no reason to complain about a folder that is there.
 		if info, statErr := os.Stat(abs); statErr != nil || !info.IsDir() {
