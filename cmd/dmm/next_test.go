@@ -30,7 +30,7 @@ func TestTheNextStepKeepsTheFlagsThatWereGiven(t *testing.T) {
 	s.dmm("restore", "--from-snapshot", "latest", store).
 		want(t, exitRefused, "Next: dmm restore --store "+"file://"+s.folder+", without --from-snapshot, to finish it")
 	s.dmm("restore", "--kinds", "Workspace").want(t, exitDone, "Next: dmm restore, without filters, for the rest")
-	s.dmm("snapshot").want(t, exitDone, "Next: dmm restore, to finish it\n")
+	s.dmm("snapshot").want(t, exitDone, "Next: dmm restore")
 	s.dmm("restore").want(t, exitDone)
 }
 
