@@ -8,6 +8,8 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -384,7 +386,7 @@ func TestReadsAreTriedAgain(t *testing.T) {
 			body   string
 			want   int
 		}{
-			{400, `{"message":"no"}`, 1}, {401, "", 1}, {403, "", 1}, {404, "", 1}, {409, "", 1}, {302, "", 1},
+			{400, `{"message":"no"}`, 1}, {401, "", 3}, {403, "", 1}, {404, "", 1}, {409, "", 1}, {302, "", 1},
 			{408, "", 5}, {429, "", 5}, {502, "", 5}, {503, "", 5}, {504, "", 5},
 			{500, "<html>", 5}, {500, "", 5}, {500, `{"message":"in Domino's words"}`, 3},
 			{200, "not JSON", 1}, {200, "<html>", 1}, {200, `{"id":`, 5}, {200, "", 1}, {200, "[]", 1}, {200, "{}", 1}, {200, `{"id":"a"} x`, 1},
@@ -669,4 +671,31 @@ func TestBodiesAreBounded(t *testing.T) {
 			t.Errorf("10 bytes with a bound of %d: %v, want %v", n, err, want)
 		}
 	}
+}
+
+// A token in a file is renewed by somebody else, who may be a moment late: the next try reads the file again.
+func TestAReadOutlivesTheTokenInItsFile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "token")
+		write := func(token string) {
+			if err := os.WriteFile(path, []byte(token), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		write("old")
+		o := options(t, "https://domino.example.com")
+		o.Credential = TokenFile(path)
+		calls := 0
+		o.Transport = roundTrip(func(r *http.Request) (*http.Response, error) {
+			calls++
+			if r.Header.Get("Authorization") == "Bearer renewed" {
+				return handled{answerJSON(`{"id":"a"}`)}.RoundTrip(r)
+			}
+			write("renewed")
+			return handled{answer(401, "application/json", `{"error":"invalid_token"}`)}.RoundTrip(r)
+		})
+		if a, err := newClient(t, o).App(t.Context(), "a"); err != nil || a.ID != "a" || calls != 2 {
+			t.Errorf("got %v, %v after %d tries, want app a after 2", a, err, calls)
+		}
+	})
 }

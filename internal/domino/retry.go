@@ -15,7 +15,9 @@ import (
 
 const (
 	maxTries = 5
-	// maxRefusedTries is for a 500 in Domino's own words: mostly a business failure, which trying again does not mend.
+	// maxRefusedTries is for a 500 in Domino's own words: mostly a business failure, which trying again does not mend. And for a
+	// 401: several Keycloaks of Domino 6.1.0 refuse a token now and then (docs-facts §2.4), and whoever renews a token in a file may be
+	// a moment late. A key that is not valid gets none (api.md §1).
 	maxRefusedTries = 3
 	firstBackoff    = 500 * time.Millisecond
 	maxBackoff      = 15 * time.Second
@@ -72,7 +74,7 @@ func (e *Error) tries() int {
 	switch {
 	case e.Kind == KindThrottled, e.Kind == KindUnavailable, e.Kind == KindNetwork:
 		return maxTries
-	case e.Kind == KindRefused && e.Status == http.StatusInternalServerError:
+	case e.Kind == KindRefused && e.Status == http.StatusInternalServerError, e.Status == http.StatusUnauthorized:
 		return maxRefusedTries
 	}
 	return 1
