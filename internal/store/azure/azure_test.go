@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -134,8 +135,8 @@ func login(t *testing.T, secret string) *httptest.Server {
 		switch {
 		case strings.Contains(r.URL.Path, "openid-configuration"):
 			fmt.Fprintf(w, `{"issuer": "%s/the-tenant/v2.0", "authorization_endpoint": "%s/the-tenant/authorize", "token_endpoint": "%s/the-tenant/token"}`, s.URL, s.URL, s.URL)
-		case r.FormValue("client_secret") == secret:
-			fmt.Fprintf(w, `{"token_type": "Bearer", "expires_in": 3600, "access_token": %q}`, token)
+		case r.FormValue("client_secret") == secret, r.FormValue("client_assertion") == secret, r.Header.Get("X-Identity-Header") == secret:
+			fmt.Fprintf(w, `{"token_type": "Bearer", "expires_in": 3600, "expires_on": "4070908800", "access_token": %q}`, token)
 		default:
 			w.WriteHeader(http.StatusUnauthorized)
 			fmt.Fprint(w, "{\"error\": \"invalid_client\",\n\"error_description\": \"AADSTS7000215: Invalid client secret provided.\"}")
@@ -242,6 +243,37 @@ func TestAuthority(t *testing.T) {
 				t.Errorf("for %s and AZURE_AUTHORITY_HOST=%q the login service is %q, want %q", place, named, got, want)
 			}
 		}
+	}
+}
+
+// TestIdentities logs in without a secret: as workload identity with the token of a service account, and as managed identity.
+func TestIdentities(t *testing.T) {
+	token := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(token, []byte("the-token"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for kind, env := range map[string]map[string]string{
+		"WorkloadIdentityCredential": {"AZURE_FEDERATED_TOKEN_FILE": token, "AZURE_CLIENT_ID": "the-client", "AZURE_TENANT_ID": "adfs"},
+		"ManagedIdentityCredential":  {"AZURE_CLIENT_ID": "the-client", "IDENTITY_HEADER": "the-token"},
+	} {
+		t.Run(kind, func(t *testing.T) {
+			isolate(t)
+			authority := login(t, "the-token")
+			t.Setenv("AZURE_TOKEN_CREDENTIALS", kind)
+			t.Setenv("AZURE_AUTHORITY_HOST", authority.URL)
+			t.Setenv("IDENTITY_ENDPOINT", authority.URL) // instead of the node's metadata service, whose address is fixed
+			for name, value := range env {
+				t.Setenv(name, value)
+			}
+			pool := (&storetest.Proxy{Server: authority}).Roots()
+			s, err := open(Options{Container: "c", Account: "acct", Endpoint: "https://127.0.0.1:1", RootCAs: pool}, quick)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if who, err := s.(store.Describer).Who(t.Context()); err != nil || who != "client id the-client, object id the-object, tenant the-tenant" {
+				t.Errorf("Who = %q, %v", who, err)
+			}
+		})
 	}
 }
 

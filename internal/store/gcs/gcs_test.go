@@ -132,6 +132,64 @@ func TestTokenIsRefused(t *testing.T) {
 	}
 }
 
+// TestIdentities finds who the pod is where workload identity has it: at the metadata server, which is asked for a token, too; and
+// in a federation file, whose token service takes the token of a service account.
+func TestIdentities(t *testing.T) {
+	giver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Metadata-Flavor", "Google")
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/email"):
+			fmt.Fprint(w, "dmm@p.iam.gserviceaccount.com")
+		case strings.HasSuffix(r.URL.Path, "/token"), r.FormValue("subject_token") == "the-token":
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprint(w, `{"access_token": "a-token", "token_type": "Bearer", "expires_in": 3600, "issued_token_type": "urn:ietf:params:oauth:token-type:access_token"}`)
+		default:
+			http.Error(w, "no", http.StatusForbidden)
+		}
+	}))
+	t.Cleanup(giver.Close)
+	dir := t.TempDir()
+	federation := filepath.Join(dir, "federation.json")
+	for path, text := range map[string]string{
+		filepath.Join(dir, "token"): "the-token",
+		federation: fmt.Sprintf(`{"type": "external_account", "audience": "//iam.googleapis.com/pool", "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+			"token_url": %q, "credential_source": {"file": %q}}`, giver.URL+"/v1/sts", filepath.Join(dir, "token")),
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, test := range []struct{ name, metadata, file, who string }{
+		{"metadata server", strings.TrimPrefix(giver.URL, "http://"), "", "service account dmm@p.iam.gserviceaccount.com"},
+		{"federation", "", federation, "workload identity of //iam.googleapis.com/pool"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			isolate(t)
+			t.Setenv("GCE_METADATA_HOST", test.metadata)
+			t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", test.file)
+			f := &wire{answer: func(_ http.ResponseWriter, r *http.Request, _ int, _ string) bool {
+				if got := r.Header.Get("Authorization"); got != "Bearer a-token" {
+					t.Errorf("%s: Authorization = %q", r.Method, got)
+				}
+				return false
+			}}
+			server := httptest.NewServer(f)
+			t.Cleanup(server.Close)
+			s, err := open(t.Context(), Options{Bucket: "b", Endpoint: server.URL}, quick)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Put(t.Context(), "k", []byte("x"), store.PutOptions{}); err != nil {
+				t.Error(err)
+			}
+			f.wantCalls(t, "POST")
+			if who, err := s.(store.Describer).Who(t.Context()); err != nil || who != test.who {
+				t.Errorf("Who = %q, %v", who, err)
+			}
+		})
+	}
+}
+
 // wire is a bucket of one object that answers as a test says and writes down what was asked.
 type wire struct {
 	mu    sync.Mutex
