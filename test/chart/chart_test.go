@@ -849,6 +849,37 @@ func TestTheSchemaIsStrict(t *testing.T) {
 	same("", values, schema)
 }
 
+// The values that docs/storage.md shows for each provider are values of this chart.
+func TestDocumentedValues(t *testing.T) {
+	var blocks []string
+	for _, block := range strings.Split(read(t, "../../docs/storage.md"), "\n\n") {
+		if strings.HasPrefix(block, "    ") && strings.Contains(block, "    store:") {
+			blocks = append(blocks, strings.ReplaceAll("\n"+block, "\n    ", "\n"))
+		}
+	}
+	if len(blocks) < 8 {
+		t.Fatalf("only %d examples of values", len(blocks))
+	}
+	for i, block := range blocks {
+		path := filepath.Join(t.TempDir(), strconv.Itoa(i)+".yaml")
+		if err := os.WriteFile(path, []byte(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, helm := range helms(t) {
+			out, err := template(t, helm, "dmm", "-f", path, "--set", "mode=snapshot,hooks.preDelete.enabled=true")
+			if err != nil {
+				t.Errorf("%s: %v in\n%s", helm, err, block)
+				continue
+			}
+			o := decode(t, out)
+			for _, p := range o.podTemplates() {
+				mounted(t, p)
+				environment(t, p)
+			}
+		}
+	}
+}
+
 func TestLint(t *testing.T) {
 	for _, helm := range helms(t) {
 		for name, args := range matrix(t) {
