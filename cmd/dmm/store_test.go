@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/base64"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -74,6 +75,56 @@ func TestStoreOfDomino(t *testing.T) {
 		})
 	}
 	dmm(t, []string{"DMM_STORE=domino"}, "check-store").want(t, exitUsage, "no cluster is looked at", "DMM_DOMINO_FILE")
+}
+
+// TestStoreOfDominoInTheCluster reads the same from the cluster that KUBECONFIG names.
+func TestStoreOfDominoInTheCluster(t *testing.T) {
+	withoutCloud(t)
+	const group = `"groupVersion": "apps.example.com/v1", "version": "v1"`
+	pages := map[string]string{
+		"/api":                      `{"kind": "APIVersions", "versions": []}`,
+		"/apis":                     `{"kind": "APIGroupList", "groups": [{"name": "apps.example.com", "versions": [{` + group + `}], "preferredVersion": {` + group + `}}]}`,
+		"/apis/apps.example.com/v1": `{"kind": "APIResourceList", "groupVersion": "apps.example.com/v1", "resources": [{"name": "dominos", "kind": "Domino", "namespaced": true, "verbs": ["list"]}]}`,
+	}
+	const dominos = "/apis/apps.example.com/v1/namespaces/operator/dominos"
+	listing := func(items string) string {
+		return `{"kind": "DominoList", "apiVersion": "apps.example.com/v1", "items": [` + items + `]}`
+	}
+	const domino = `{"kind": "Domino", "apiVersion": "apps.example.com/v1", "metadata": {"name": "d"}, "spec": {"config": {"blob_storage": {"backups": {"type": "s3", "s3": {"bucket": "prod-backups"}}}}}}`
+	for _, test := range []struct {
+		name    string
+		dominos string // "" is a refusal
+		code    int
+		want    []string
+	}{
+		{"there", listing(domino), exitFailed, []string{"s3://prod-backups/domino-maintenance-mode", "rights are missing"}},
+		{"none", listing(""), exitUsage, []string{"list dominos.apps.example.com in namespace operator", "set DMM_OPERATOR_NAMESPACE"}},
+		{"two", listing(domino + "," + domino), exitFailed, []string{"there are 2"}},
+		{"denied", "", exitUsage, []string{"list dominos.apps.example.com in namespace operator", "allow dmm's service account to list it"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				text := pages[r.URL.Path]
+				if r.URL.Path == dominos {
+					text = test.dominos
+				}
+				w.Header().Set("Content-Type", "application/json")
+				if text == "" { // to the bucket, too
+					w.WriteHeader(http.StatusForbidden)
+					text = `{"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Forbidden", "code": 403}`
+				}
+				_, _ = io.WriteString(w, text) // the client may have gone
+			}))
+			t.Cleanup(server.Close)
+			path := filepath.Join(t.TempDir(), "kubeconfig")
+			text := "{kind: Config, apiVersion: v1, current-context: c, contexts: [{name: c, context: {cluster: c, user: u}}], users: [{name: u}], clusters: [{name: c, cluster: {server: '" + server.URL + "'}}]}"
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			t.Setenv("KUBECONFIG", path)
+			dmm(t, []string{"DMM_STORE=domino", "DMM_KUBERNETES=true", "DMM_OPERATOR_NAMESPACE=operator", "DMM_S3_ENDPOINT=" + server.URL}, "check-store").want(t, test.code, test.want...)
+		})
+	}
 }
 
 func TestCheckStore(t *testing.T) {
