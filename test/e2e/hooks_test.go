@@ -44,7 +44,7 @@ func TestHooks(t *testing.T) {
 			s.upgrade("--timeout", "3m") // and once more
 			s.wantWhole(before, 2)
 			s.run(helm, "rollback", "dmm", "1", "--namespace", s.namespace, "--timeout", "3m")
-			s.wantLog("dmm-post-upgrade-restore", "Nothing to restore: no maintenance is open")
+			s.wantLog("dmm-post-rollback-restore", "Nothing to restore: no maintenance is open")
 			s.wantWhole(before, 2)
 		})
 	}
@@ -91,6 +91,32 @@ func TestAShutdownThatFails(t *testing.T) {
 	if got := s.truth(); len(got) != len(before) {
 		t.Errorf("%d of %d run in the end", len(got), len(before))
 	}
+}
+
+// An upgrade whose hooks pass and that fails in itself: Helm runs no hooks after it, and everything is still down. The restore is
+// made by hand, and the next time by a rollback.
+func TestAnUpgradeThatFails(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, brisk())
+	s.values = append(s.values, "hooks.enabled=true")
+	before := s.truth()
+	s.install()
+	for _, restore := range []func(){
+		func() { s.fromCron("restore", "by-hand"); s.done("by-hand") },
+		func() { s.run(s.helm, "rollback", "dmm", "1", "--namespace", s.namespace, "--timeout", "3m") },
+	} {
+		const refused = "extraManifests[0].apiVersion=v1,extraManifests[0].kind=ConfigMap,extraManifests[0].metadata.name=No_Name"
+		out, err := s.try(s.helm, s.helmArgs("upgrade", []string{"--timeout", "3m", "--set", refused})...)
+		if err == nil || strings.Contains(out, "hooks failed") {
+			t.Fatalf("the upgrade does not fail in itself: %v\n%s", err, out)
+		}
+		s.wantNothingRunning()
+		restore()
+		if got := s.truth(); len(got) != len(before) {
+			t.Errorf("%d of %d run in the end", len(got), len(before))
+		}
+	}
+	s.wantWhole(before, 2)
 }
 
 // An upgrade that Helm stops waiting for, while its shutdown is at work, is run again: the maintenance goes on and is whole.

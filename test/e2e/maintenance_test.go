@@ -1,11 +1,18 @@
 package e2e
 
 import (
+	"context"
+	"net"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/domino-maintenance-mode/dmm/internal/dominosim"
@@ -91,6 +98,51 @@ func TestMaintenance(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Beside a Domino with its usual names nothing has to be set but the credentials and a mode (and the image, which is in no registry
+// here). Its front end is a Service that leads to this machine.
+func TestNothingSet(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, brisk())
+	for _, ns := range []string{"domino-platform", "domino-compute"} {
+		_, err := cluster.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns, Labels: map[string]string{"e2e": "dmm"}}}, metav1.CreateOptions{})
+		if apierrors.IsAlreadyExists(err) {
+			t.Skipf("the namespace %s is there: a Domino's own, which is left alone", ns)
+		}
+		s.must(err)
+		t.Cleanup(func() { _ = cluster.CoreV1().Namespaces().Delete(context.Background(), ns, metav1.DeleteOptions{}) })
+	}
+	nodes, err := cluster.CoreV1().Nodes().List(t.Context(), metav1.ListOptions{})
+	s.must(err)
+	address := nodes.Items[0].Status.Addresses[0].Address
+	if ip := net.ParseIP(host); ip != nil {
+		address = host
+	} else if volumes == "" {
+		t.Skip("E2E_HOST is no address, and the node may be another machine")
+	}
+	_, text, _ := net.SplitHostPort(strings.TrimPrefix(s.url, "http://"))
+	port, err := strconv.Atoi(text)
+	s.must(err)
+	number, name := int32(port), "http"
+	const frontend = "nucleus-frontend"
+	_, err = cluster.CoreV1().Services("domino-platform").Create(t.Context(), &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Name: frontend}, Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Name: name, Port: 80}}},
+	}, metav1.CreateOptions{})
+	s.must(err)
+	_, err = cluster.DiscoveryV1().EndpointSlices("domino-platform").Create(t.Context(), &discoveryv1.EndpointSlice{
+		ObjectMeta:  metav1.ObjectMeta{Name: frontend, Labels: map[string]string{discoveryv1.LabelServiceName: frontend}},
+		AddressType: discoveryv1.AddressTypeIPv4, Endpoints: []discoveryv1.Endpoint{{Addresses: []string{address}}},
+		Ports: []discoveryv1.EndpointPort{{Name: &name, Port: &number}},
+	}, metav1.CreateOptions{})
+	s.must(err)
+	s.compute = "domino-compute"
+	s.mirrorPods()
+	s.values = slices.DeleteFunc(s.values, func(v string) bool { return !strings.HasPrefix(v, "image.") })
+	s.install("--set", "mode=snapshot")
+	s.done("dmm-snapshot-1")
+	s.wantLog("dmm-snapshot-1", "http://nucleus-frontend.domino-platform", "is written")
+	s.run(s.helm, "test", "dmm", "--namespace", s.namespace, "--timeout", "60s")
 }
 
 // A pod that is deleted in the middle of a shutdown is replaced, and the new one goes on.
