@@ -48,6 +48,7 @@ func TestADamagedSnapshotIsRefused(t *testing.T) {
 			s.dmm("snapshot").want(t, exitDone)
 			c.damage(t, s)
 			s.dmm("shutdown").want(t, exitRefused, "read snapshot 20", c.want, "Next: dmm snapshot, which takes another")
+			s.dmm("show").want(t, exitRefused, "read snapshot 20", c.want, "Next: put the object back", "dmm list shows the other snapshots")
 			s.wantNothingTouched()
 		})
 	}

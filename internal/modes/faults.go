@@ -63,7 +63,9 @@ func NextStep(mode string, err error) string {
 		return "set DMM_STORE to storage that can create an object only if it is absent"
 	case errors.As(err, new(*window.DamagedError)):
 		return "put the object back from the bucket's versions or backups: nothing goes on without it, and nothing was touched; if it is lost, see \"A journal is lost\" in docs/runbook.md"
-	case errors.As(err, new(*snapshot.DamagedError)):
+	case errors.As(err, new(*snapshot.DamagedError)) && mode != window.ModeRestore && mode != window.ModeShutdown && mode != "status":
+		return "put the object back from the bucket's own versions or backups; dmm list shows the other snapshots"
+	case errors.As(err, new(*snapshot.DamagedError)): // an open window needs it
 		return "put the object back from the bucket's own versions or backups; or dmm close --reason '...' and bring back the rest by hand; nothing was touched"
 	case domino.IsCertificate(err):
 		return "name the CA's certificate in DOMINO_CA_FILE"

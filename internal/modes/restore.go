@@ -383,7 +383,7 @@ func (e *Env) concludeRestore(res *report.Result, b *window.Balance, f execution
 		res.Message = fmt.Sprintf("Restore is not finished: %d of %s are back, %d remain.", sum.Done, plural(sum.Total, "execution"), sum.Remaining) + rest
 		res.Next = "dmm restore"
 		if leftOut > 0 {
-			res.Next = "dmm restore, without filters, for the rest"
+			res.Next = "dmm restore, without filters, for the rest, or dmm close --reason '...' to give it up"
 		}
 	}
 }

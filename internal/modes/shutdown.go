@@ -194,7 +194,7 @@ func (e *Env) mayOpen(snap *snapshot.Snapshot, dep domino.Deployment) error {
 	case age < -aheadOfUs:
 		return &Refusal{
 			Reason: fmt.Sprintf("snapshot %s is from %s, which is in the future here: one of the two clocks is wrong", snap.ID, snap.To.Format(time.RFC3339)),
-			Next:   "set the clocks, then dmm snapshot",
+			Next:   "set the clocks, then dmm snapshot, and dmm shutdown --snapshot with its id: until its time has come, this one is the latest",
 		}
 	case age > e.Config.SnapshotMaxAge:
 		return &Refusal{
