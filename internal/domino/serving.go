@@ -111,7 +111,7 @@ func (c *Client) EndpointVersions(ctx context.Context, of EndpointVersion) ([]En
 	return list, rows, err
 }
 
-// EndpointVersion reads one version (op getEndpointVersionByNumber). It does not tell the endpoint's name and project.
+// EndpointVersion reads one version (op getEndpointVersionByNumber, of the specification of 6.2; api.md §9c leaves it out). It does not tell the endpoint's name and project.
 func (c *Client) EndpointVersion(ctx context.Context, endpointID string, number int) (EndpointVersion, error) {
 	v, err := one(ctx, c, newRequest("/api/gen-ai/beta/endpoints/{}/versions/{}", endpointID, strconv.Itoa(number)), endpointVersionWire.value)
 	v.EndpointID = endpointID
