@@ -169,11 +169,9 @@ func TestWhatTheAPIServerSays(t *testing.T) {
 	_, err = crds.Create(ctx, crd, metav1.CreateOptions{})
 	s.must(err)
 	t.Cleanup(func() { _ = crds.Delete(context.Background(), "dominos.e2e.example.test", metav1.DeleteOptions{}) })
-	dominos := client.Resource(schema.GroupVersionResource{Group: "e2e.example.test", Version: "v1alpha1", Resource: "dominos"}).Namespace(s.namespace)
-	domino := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "e2e.example.test/v1alpha1", "kind": "Domino", "metadata": map[string]any{"name": "domino"},
-		"spec": map[string]any{"config": map[string]any{"blob_storage": map[string]any{"backups": map[string]any{"type": "s3"}}}}}}
+	dominos := client.Resource(schema.GroupVersionResource{Group: "e2e.example.test", Version: "v1alpha1", Resource: "dominos"})
 	s.await("the kind Domino", 30*time.Second, func() bool {
-		_, err := dominos.Create(ctx, domino, metav1.CreateOptions{})
+		_, err := dominos.Namespace(s.namespace).Create(ctx, aDomino(map[string]any{"type": "s3"}), metav1.CreateOptions{})
 		return err == nil
 	})
 	asChart := account(t, s.namespace, rbacv1.PolicyRule{APIGroups: []string{"*"}, Resources: []string{"dominos"}, Verbs: []string{"list"}})
@@ -184,4 +182,13 @@ func TestWhatTheAPIServerSays(t *testing.T) {
 	if _, err := half.DominoResource(ctx, s.namespace); !errors.Is(err, kube.ErrDenied) {
 		t.Errorf("without rights DominoResource gives %v", err)
 	}
+	t.Run("its backups", func(t *testing.T) { besideTheBackups(t, dominos) })
+}
+
+// aDomino is a Domino resource that says where the backups are.
+func aDomino(backups map[string]any) *unstructured.Unstructured {
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "e2e.example.test/v1alpha1", "kind": "Domino", "metadata": map[string]any{"name": "domino"},
+		"spec": map[string]any{"config": map[string]any{"blob_storage": map[string]any{"backups": backups}}},
+	}}
 }
