@@ -17,10 +17,10 @@ func TestTheNextStepKeepsTheFlagsThatWereGiven(t *testing.T) {
 	s.dmm("snapshot").want(t, exitDone, "Next: dmm shutdown\n")
 	store := "--store=" + "file://" + s.folder
 	s.dmm("snapshot", store).want(t, exitDone, "Next: dmm shutdown --store "+"file://"+s.folder+"\n")
-	s.dmm("shutdown", "--dry-run", "--kinds", "App").want(t, exitDone, "Next: dmm shutdown --kinds App\n")
+	s.dmm("shutdown", "--dry-run", "--kinds", "App,ScheduledJob").want(t, exitDone, "Next: dmm shutdown --kinds App,ScheduledJob\n")
 	dmm(t, s.with("DOMINO_API_KEY=wrong"), "shutdown", "--dry-run", "--exclude-projects", "a b/c").
 		want(t, exitCredentials, "dmm shutdown --dry-run --exclude-projects='a b/c'")
-	s.dmm("shutdown", "--kinds", "App").want(t, exitDone, "Next: upgrade Domino, then dmm restore\n")
+	s.dmm("shutdown", "--kinds", "App,ScheduledJob").want(t, exitDone, "Next: upgrade Domino, then dmm restore\n")
 	s.dmm("restore", "--dry-run", "--restore-workspaces", store).
 		want(t, exitDone, "Next: dmm restore --store "+"file://"+s.folder+" --restore-workspaces\n")
 	s.dmm("show", "20200101-000000-abcd").want(t, exitNotFound, "Next: dmm list")
@@ -29,7 +29,8 @@ func TestTheNextStepKeepsTheFlagsThatWereGiven(t *testing.T) {
 	// The same command would be refused again, and a shutdown as well, once a restore has begun.
 	s.dmm("restore", "--from-snapshot", "latest", store).
 		want(t, exitRefused, "Next: dmm restore --store "+"file://"+s.folder+", without --from-snapshot, to finish it")
-	s.dmm("restore", "--kinds", "Workspace").want(t, exitDone, "Next: dmm restore, without filters, for the rest")
+	s.dmm("restore", "--kinds", "Workspace").want(t, exitUsage, "leaves out everything", "Next: dmm restore, without filters; with --dry-run it lists them first")
+	s.dmm("restore", "--kinds", "ScheduledJob").want(t, exitDone, "Next: dmm restore, without filters, for the rest")
 	s.dmm("snapshot").want(t, exitDone, "Next: dmm restore")
 	s.dmm("restore").want(t, exitDone)
 }

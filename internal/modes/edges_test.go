@@ -686,3 +686,24 @@ func TestARestoreWithFiltersSaysHowTheWindowIsClosed(t *testing.T) {
 		}
 	})
 }
+
+// A restore that is told to leave out everything would end well with nothing back, and the window would be in restore.
+func TestFiltersThatLeaveNothingAreRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, small(), "DMM_RESTORE_WORKSPACES=true")
+		ran := s.running()
+		s.must(0, "snapshot")
+		s.must(0, "shutdown")
+		for _, dry := range []string{"true", "false"} {
+			if _, err := s.run("restore", "DMM_PROJECTS=nobody/nothing", "DMM_DRY_RUN="+dry); modes.Classify(err) != modes.FaultUsage || !strings.Contains(err.Error(), "leaves out everything") {
+				t.Errorf("restore whose filters match nothing: %v", err)
+			}
+		}
+		if res := s.must(0, "status"); res.Phase != window.PhaseStopped {
+			t.Errorf("the window is %s", res.Phase)
+		}
+		s.must(0, "shutdown") // is not undone: nothing has been restored
+		s.must(0, "restore")
+		s.wantSame(ran)
+	})
+}

@@ -51,6 +51,9 @@ func Restore(ctx context.Context, e *Env) (*report.Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := e.narrowed(last, snap); err != nil {
+		return nil, err
+	}
 	if e.Config.DryRun {
 		return e.previewRestore(ctx, at, snap, last.Lines)
 	}
@@ -65,6 +68,19 @@ func Restore(ctx context.Context, e *Env) (*report.Result, error) {
 		return nil, err
 	}
 	return e.bringBack(ctx, at, run, snap)
+}
+
+// narrowed refuses filters that leave nothing of what is owed: a restore that ends well and brings nothing back would be taken for one
+// that did, and the window would be in restore from then on.
+func (e *Env) narrowed(w *window.Window, snap *snapshot.Snapshot) error {
+	owed, f := window.Remaining(snap.Executions, w.Lines).ToStart(), e.filter()
+	if len(owed) == 0 || slices.ContainsFunc(owed, func(it *window.Item) bool { return f.Match(it.Execution) }) {
+		return nil
+	}
+	return &UsageError{
+		Reason: fmt.Sprintf("the filters say %q, which leaves out everything that window %s has to bring back (%s)", f, w.Name(), plural(len(owed), "execution")),
+		Next:   "dmm restore, without filters; with --dry-run it lists them first",
+	}
 }
 
 // nothingToRestore says what the last window left down, since nothing will bring it back by itself.
