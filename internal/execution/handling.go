@@ -1,6 +1,10 @@
 package execution
 
-import "strings"
+import (
+	"cmp"
+	"fmt"
+	"strings"
+)
 
 // Policy is what a shutdown does with something that comes to its end by itself. The words are on record.
 type Policy string
@@ -14,10 +18,15 @@ const (
 	PolicyIgnore  Policy = "ignore"
 )
 
-// Handling is how a shutdown handles jobs and builds. It is pinned in a window, so that its JSON is a format others rely on.
+// Handling is how a shutdown handles jobs, builds and external deployments. It is pinned in a window, so that its JSON is a format others rely on.
 type Handling struct {
-	Jobs   Policy `json:"jobs,omitempty"`
-	Builds Policy `json:"builds,omitempty"`
+	Jobs     Policy `json:"jobs,omitempty"`
+	Builds   Policy `json:"builds,omitempty"`
+	External Policy `json:"external,omitempty"` // PolicyStop, or empty
+}
+
+func (h Handling) String() string {
+	return fmt.Sprintf("DMM_RUNNING_JOBS=%s, DMM_RUNNING_BUILDS=%s and DMM_EXTERNAL_DEPLOYMENTS=%s", h.Jobs, h.Builds, cmp.Or(h.External, PolicyIgnore))
 }
 
 // A Course is what a shutdown does with one execution: it stops it, waits until it ends, or leaves it alone.
@@ -30,14 +39,19 @@ const (
 	CourseLeave
 )
 
-// Of returns the course for e, and what a person should know about it. Jobs and builds are left where no policy is on
-// record: versions of dmm that knew none did not touch them.
+// Of returns the course for e, and what a person should know about it. Where no policy is on record, as by versions of dmm that
+// knew none, it is left.
 func (h Handling) Of(e Execution) (Course, string) {
 	policy, setting := h.Jobs, "DMM_RUNNING_JOBS"
 	switch e.Kind {
 	case Job:
 	case Build:
 		policy, setting = h.Builds, "DMM_RUNNING_BUILDS"
+	case ExternalDeployment:
+		if h.External == PolicyStop {
+			return CourseStop, "its endpoint is deleted, and made anew when it starts (DMM_EXTERNAL_DEPLOYMENTS is stop)"
+		}
+		return CourseLeave, "it was left running: no upgrade reaches it, outside of Domino's cluster (DMM_EXTERNAL_DEPLOYMENTS is not stop)"
 	default:
 		return CourseStop, ""
 	}

@@ -366,7 +366,7 @@ func TestABuildOfAnOlderRevisionIsStillSeen(t *testing.T) {
 
 func TestHandling(t *testing.T) {
 	job, flow := execution.Execution{Kind: execution.Job}, execution.Execution{Kind: execution.Job, Flow: "f"}
-	build, app := execution.Execution{Kind: execution.Build}, execution.Execution{Kind: execution.App}
+	build, app, deployment := execution.Execution{Kind: execution.Build}, execution.Execution{Kind: execution.App}, execution.Execution{Kind: execution.ExternalDeployment}
 	for _, c := range []struct {
 		h    execution.Handling
 		e    execution.Execution
@@ -385,6 +385,8 @@ func TestHandling(t *testing.T) {
 		{execution.Handling{Builds: "wait"}, build, execution.CourseWait},
 		{execution.Handling{Builds: "cancel"}, build, execution.CourseStop},
 		{execution.Handling{Builds: "ignore"}, build, execution.CourseLeave},
+		{execution.Handling{}, deployment, execution.CourseLeave},
+		{execution.Handling{External: "stop"}, deployment, execution.CourseStop},
 	} {
 		got, why := c.h.Of(c.e)
 		if got != c.want || (c.e.Kind != execution.App && why == "") || c.e.Flow != "" && !strings.Contains(why, "flow") {

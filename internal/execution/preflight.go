@@ -486,7 +486,7 @@ func (p *preflight) owners(ctx context.Context) {
 func (p *preflight) outside(context.Context) {
 	deployed := slices.DeleteFunc(slices.Clone(p.executions), func(e Execution) bool { return e.Kind != ExternalDeployment })
 	if len(deployed) > 0 && slices.Contains(p.Steps, StepShutdown) {
-		p.found(Warning, OutsideDomino, deployed, "leave them out of the shutdown, unless they must go down: DMM_KINDS without ExternalDeployment",
+		p.found(Warning, OutsideDomino, deployed, "leave DMM_EXTERNAL_DEPLOYMENTS at ignore, unless they must go down",
 			"%s would be stopped, which Domino does by deleting the endpoint where it is (of SageMaker, for one); a start makes another",
 			ExternalDeployment.Plural(len(deployed)))
 	}

@@ -204,7 +204,9 @@ func (a *audit) plan() {
 	a.stop = converge.PlanStop(balance, a.filter(), a.able(a.handling()), "", time.Time{})
 	settled := map[execution.Key]bool{}
 	for _, l := range a.stop.Left {
-		a.lose(l.Reason, l.Item.Key())
+		if l.Item.Kind != execution.ExternalDeployment { // which no upgrade ends
+			a.lose(l.Reason, l.Item.Key())
+		}
 	}
 	for _, s := range a.stop.Steps {
 		if s.Wait { // it comes to its end by itself, and there is nothing to bring back

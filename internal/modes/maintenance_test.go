@@ -60,6 +60,9 @@ func lagging(profile string) dominosim.Config {
 func newSite(t *testing.T, c dominosim.Config, env ...string) *site {
 	c.OnExchange = spectest.Watch(t)
 	sim := dominosim.New(c)
+	if c.Deployments > 0 {
+		env = append([]string{"DMM_EXTERNAL_DEPLOYMENTS=stop"}, env...)
+	}
 	return &site{t: t, sim: sim, store: mem.New(), env: env, from: sim.Profile(), transport: sim.RoundTripper()}
 }
 

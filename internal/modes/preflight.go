@@ -108,8 +108,9 @@ func running(executions []execution.Execution) []execution.Execution {
 
 // toReturn are those of a snapshot that a restore with these settings would bring back.
 func (e *Env) toReturn(executions []execution.Execution) []execution.Execution {
+	h := e.handling()
 	return slices.DeleteFunc(running(executions), func(x execution.Execution) bool {
-		return x.Kind == execution.Job && !e.Config.RerunJobs || x.Kind == execution.Build && !e.Config.Rebuild
+		return x.Kind == execution.Job && !e.Config.RerunJobs || x.Kind == execution.Build && !e.Config.Rebuild || h.Ignores(x.Kind)
 	})
 }
 

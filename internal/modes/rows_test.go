@@ -504,6 +504,37 @@ func TestRow21EndpointsAndExternalDeploymentsGoDownAndUp(t *testing.T) {
 	})
 }
 
+// What runs outside of Domino's cluster survives an upgrade, and a stop would delete its endpoint (docs-facts §1.7): nobody's
+// production goes away unasked.
+func TestExternalDeploymentsAreLeftAloneUnlessAskedFor(t *testing.T) {
+	c := rows("6.2")
+	c.Deployments = 3
+	row(t, c, func(s *site) {
+		ran := s.running()
+		s.env = slices.DeleteFunc(s.env, func(v string) bool { return strings.HasPrefix(v, "DMM_EXTERNAL") })
+		res := s.must(0, "audit")
+		if res.Audit.Lost != 0 {
+			t.Error("an audit counts them among what would not come back")
+		}
+		s.must(0, "snapshot")
+		s.must(0, "shutdown")
+		s.must(0, "restore")
+		s.wantSame(ran)
+		left := 0
+		for k := range ran {
+			if k.Kind == dominosim.KindDeployment {
+				left++
+				if calls := s.sim.Ledger().Entry(k.Kind, k.ID).Calls; len(calls) > 0 {
+					t.Errorf("%s was called: %+v", k.ID, calls)
+				}
+			}
+		}
+		if left < 3 {
+			t.Errorf("%d of them ran: this proves nothing", left)
+		}
+	})
+}
+
 // Whether a start changes which version a model routes to is not known (api.md §9): requests must not go elsewhere unseen.
 func TestARestoreSaysWhichModelsRouteElsewhere(t *testing.T) {
 	for _, profile := range []string{"4.4", "6.2"} { // through either list of models

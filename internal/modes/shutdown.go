@@ -142,9 +142,8 @@ func (e *Env) snapshotFor(ctx context.Context, at *scene) (*snapshot.Snapshot, e
 	}
 	if h := e.handling(); h != last.Pinned.Handling && last.Pinned.Handling != (execution.Handling{}) {
 		return nil, &UsageError{
-			Reason: fmt.Sprintf("DMM_RUNNING_JOBS is %s and DMM_RUNNING_BUILDS is %s, but window %s was opened with %s and %s",
-				h.Jobs, h.Builds, last.Name(), last.Pinned.Handling.Jobs, last.Pinned.Handling.Builds),
-			Next: "go on with the settings that the window was opened with" + orNone(last.Pinned.Flags()),
+			Reason: fmt.Sprintf("jobs, builds and external deployments are handled by %s, but window %s was opened with %s", h, last.Name(), last.Pinned.Handling),
+			Next:   "go on with the settings that the window was opened with" + orNone(last.Pinned.Flags()),
 		}
 	}
 	if err := sameDeployment("window "+last.Name(), last.Pinned.Domino, at.domino.URL); err != nil {
@@ -161,9 +160,13 @@ func orNone(flags string) string {
 	return ":" + flags
 }
 
-// handling is what the settings say about jobs and builds.
+// handling is what the settings say about jobs, builds and external deployments.
 func (e *Env) handling() execution.Handling {
-	return execution.Handling{Jobs: execution.Policy(e.Config.RunningJobs), Builds: execution.Policy(e.Config.RunningBuilds)}
+	h := execution.Handling{Jobs: execution.Policy(e.Config.RunningJobs), Builds: execution.Policy(e.Config.RunningBuilds)}
+	if e.Config.External == string(execution.PolicyStop) {
+		h.External = execution.PolicyStop
+	}
+	return h
 }
 
 // able is a handling as far as this Domino is able to follow it.

@@ -73,7 +73,7 @@ const (
 	Down      Outcome = "down"      // stopped, to be brought back
 	LeftAlone Outcome = "left"      // its owner must start it, or has stopped it since
 	NotOurs   Outcome = "not-ours"  // its owner had stopped it before dmm did, or it ended by itself
-	Excluded  Outcome = "excluded"  // it ran, and a filter left it out
+	Excluded  Outcome = "excluded"  // it ran, and the maintenance was not about it: a filter left it out, or it runs outside of the cluster
 	Back      Outcome = "back"
 )
 
@@ -189,7 +189,7 @@ func Of(snap *snapshot.Snapshot, w *window.Window) *Maintenance {
 		return slices.Index(severities, a.Severity) - slices.Index(severities, b.Severity)
 	})
 	m.group()
-	m.conclude(w.Pinned)
+	m.conclude(b, w.Pinned)
 	return m
 }
 
@@ -395,6 +395,8 @@ func (m *Maintenance) outcome(it *window.Item, w *window.Window) (Outcome, strin
 		return Excluded, ""
 	case stop.Outcome == window.Failed:
 		return Fail, stop.Reason
+	case stop.Outcome == window.Left && it.Kind == execution.ExternalDeployment:
+		return Excluded, stop.Reason
 	case stop.Outcome == window.Left:
 		return LeftAlone, stop.Reason
 	case m.Phase == window.PhaseOpen || m.Phase == window.PhaseStopping:
@@ -484,24 +486,21 @@ func (g *Tally) finish() {
 }
 
 // conclude says in one sentence how the maintenance went.
-func (m *Maintenance) conclude(p window.Pinned) {
+func (m *Maintenance) conclude(b *window.Balance, p window.Pinned) {
 	g := m.Total
 	ours := g.Total - g.NotOurs
 	took := Spoken(m.Until.Sub(m.Opened))
-	m.Verdict = VerdictDone
+	m.Verdict, m.Next = VerdictDone, b.Next(p)
 	switch m.Phase {
 	case window.PhaseOpen, window.PhaseStopping:
 		m.Verdict = VerdictUnderWay
 		m.Summary = fmt.Sprintf("Domino is being shut down: %d of %s are stopped", m.stopped(), executions(ours))
-		m.Next = "dmm shutdown" + p.Flags() + ", to go on, or dmm restore, to call it off"
 	case window.PhaseStopped:
 		m.Verdict = VerdictUnderWay
-		m.Summary = fmt.Sprintf("Domino is down for maintenance: %d of %s are stopped", m.stopped(), executions(ours))
-		m.Next = "upgrade Domino, then dmm restore" + p.RestoreFlags()
+		m.Summary = fmt.Sprintf("Domino is %s for maintenance: %d of %s are stopped", map[bool]string{true: "not all down", false: "down"}[b.Partial], m.stopped(), executions(ours))
 	case window.PhaseRestoring:
 		m.Verdict = VerdictUnderWay
 		m.Summary = fmt.Sprintf("Domino is being brought back: %d of %s are running again", g.Back, executions(ours))
-		m.Next = "dmm restore"
 	default:
 		m.Summary = fmt.Sprintf("%d of %s are running again after %s", g.Back, executions(ours), took)
 		if g.Back == ours {
@@ -530,7 +529,7 @@ func (m *Maintenance) conclude(p window.Pinned) {
 		m.Notes = append(m.Notes, "It was closed before all was back: "+m.Reason)
 	}
 	if n := m.Beside[string(Excluded)]; n > 0 {
-		m.Notes = append(m.Notes, executions(n)+" ran and were left out by the filters of this maintenance.")
+		m.Notes = append(m.Notes, executions(n)+" ran and were left out of this maintenance, as listed.")
 	}
 }
 

@@ -22,7 +22,7 @@ var meanings = map[Outcome]string{
 	Down:      "Stopped, to be brought back",
 	LeftAlone: "Left to their owners",
 	NotOurs:   "Not ours: stopped by their owners or ended by themselves, they stay so",
-	Excluded:  "Left out by the filters of this maintenance",
+	Excluded:  "Left out of this maintenance",
 	Back:      "Running again",
 }
 

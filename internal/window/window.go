@@ -316,6 +316,9 @@ func (p Pinned) Flags() string {
 	if p.Handling.Builds != execution.PolicyWait {
 		add("running-builds", string(p.Handling.Builds))
 	}
+	if p.Handling.External == execution.PolicyStop {
+		add("external-deployments", string(p.Handling.External))
+	}
 	return b.String()
 }
 

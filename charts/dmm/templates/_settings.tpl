@@ -33,6 +33,7 @@ exclude: DMM_EXCLUDE
 restoreFrom: DMM_RESTORE_FROM
 giveUp: DMM_GIVE_UP
 runningJobs: DMM_RUNNING_JOBS
+externalDeployments: DMM_EXTERNAL_DEPLOYMENTS
 runningBuilds: DMM_RUNNING_BUILDS
 restoreWorkspaces: DMM_RESTORE_WORKSPACES
 rerunJobs: DMM_RERUN_JOBS
