@@ -38,7 +38,7 @@ func (s *site) bucket() {
 		s.t.Fatalf("%v\n%s", err, out)
 	}
 	s.kubectl("create", "secret", "generic", "storage", "--from-literal=AWS_ACCESS_KEY_ID="+bucketUser, "--from-literal=AWS_SECRET_ACCESS_KEY="+bucketPassword)
-	s.values = append(s.values, "store.credentialsSecret=storage", "settings.s3Endpoint=http://"+host+":"+port)
+	s.values = append(s.values, "store.credentialsSecret=storage", "settings.s3Endpoint=http://"+host+":"+port, "settings.lease=30s", "settings.settle=80s")
 }
 
 // wantNothingBeside is that of the bucket's keys nothing shows, and that no volume was made beside it.
@@ -57,7 +57,7 @@ func TestABucket(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, brisk())
 	s.bucket()
-	s.values = append(s.values, "hooks.enabled=true", "store.url=s3://maintenance/e2e", "settings.s3Region=us-east-1", "settings.lease=30s", "settings.settle=80s")
+	s.values = append(s.values, "hooks.enabled=true", "store.url=s3://maintenance/e2e", "settings.s3Region=us-east-1")
 	before := s.truth()
 	s.install()
 	s.upgrade("--timeout", "5m")
