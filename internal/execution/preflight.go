@@ -1,6 +1,7 @@
 package execution
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -56,6 +57,7 @@ type Finding struct {
 	Message    string   `json:"message"`              // what was found
 	Remedy     string   `json:"remedy,omitempty"`     // what to do
 	Executions []Ref    `json:"executions,omitempty"` // those that it hits; none: all
+	Starts     bool     `json:"starts,omitempty"`     // they start all the same, but not as they were
 }
 
 func (f Finding) String() string {
@@ -155,9 +157,13 @@ type preflight struct {
 }
 
 func (p *preflight) found(s Severity, code string, hit []Execution, remedy, format string, args ...any) {
+	p.add(Finding{Severity: s, Code: code, Message: fmt.Sprintf(format, args...), Remedy: remedy, Executions: refs(hit)})
+}
+
+func (p *preflight) add(f Finding) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.findings = append(p.findings, Finding{Severity: s, Code: code, Message: fmt.Sprintf(format, args...), Remedy: remedy, Executions: refs(hit)})
+	p.findings = append(p.findings, f)
 }
 
 // unchecked puts on record that a check was not made, or not for one thing.
@@ -336,7 +342,27 @@ func (p *preflight) environment(ctx context.Context, env domino.Environment, hit
 	})
 }
 
-const unregistered = "register the volume again, then take another snapshot, and do not unregister any while the maintenance lasts"
+// unregistered splits those that have mounted such a volume by what their start will ask for. Where Domino gives the mount no
+// id any more (INF, api.md §8), or did not tell it, the start leaves the volume out and they come back without it. A start
+// that asks for the id is refused or fails (peer's README, docs-facts; its answer is NOT EVIDENCED).
+func (p *preflight) unregistered(hit []Execution, id, format string, args ...any) {
+	const remedy = "register the volume again, then take another snapshot, and do not unregister any while the maintenance lasts"
+	var without, asks []Execution
+	for _, e := range hit {
+		if (e.Kind == App || e.Kind == Workspace) && len(e.Restart) > 0 && (id == "" || !bytes.Contains(e.Restart, []byte(strconv.Quote(id)))) {
+			without = append(without, e)
+		} else {
+			asks = append(asks, e)
+		}
+	}
+	if len(asks) > 0 {
+		p.found(Error, VolumeUnregistered, asks, remedy, format, args...)
+	}
+	if len(without) > 0 {
+		p.add(Finding{Severity: Error, Code: VolumeUnregistered, Message: fmt.Sprintf(format, args...) + ": what has it starts again without it",
+			Remedy: remedy + "; or exclude them (DMM_EXCLUDE), if they must not run without it", Executions: refs(without), Starts: true})
+	}
+}
 
 func (p *preflight) volumes(ctx context.Context) {
 	byID, byName := map[string][]Execution{}, map[string][]Execution{}
@@ -356,7 +382,7 @@ func (p *preflight) volumes(ctx context.Context) {
 	}
 	if p.client.Dialect().SessionMountIDs { // before 5.9 every mount is without an id (api.md §10)
 		for name, hit := range byName {
-			p.found(Error, VolumeUnregistered, hit, unregistered, "external volume %q is mounted and not registered any more", name)
+			p.unregistered(hit, "", "external volume %q is mounted and not registered any more", name)
 		}
 	}
 	if len(byID) == 0 {
@@ -378,7 +404,7 @@ func (p *preflight) volumes(ctx context.Context) {
 		if !ok || !v.Registered {
 			var err error
 			if v, err = p.client.Volume(ctx, id); isNotFound(err) {
-				p.found(Error, VolumeUnregistered, hit, unregistered, "external volume %s is mounted and not registered any more", id)
+				p.unregistered(hit, id, "external volume %s is mounted and not registered any more", id)
 				return
 			} else if domino.KindOf(err) == domino.KindForbidden {
 				p.found(Warning, VolumeUnreadable, hit, "give this key's user access to the volume", "external volume %s cannot be read with this key, which will have to mount it", id)
@@ -391,7 +417,7 @@ func (p *preflight) volumes(ctx context.Context) {
 		mine := slices.DeleteFunc(slices.Clone(hit), func(e Execution) bool { return e.Kind != App })
 		switch {
 		case !v.Registered:
-			p.found(Error, VolumeUnregistered, hit, unregistered, "external volume %q (%s) is mounted and not registered any more", v.Name, id)
+			p.unregistered(hit, id, "external volume %q (%s) is mounted and not registered any more", v.Name, id)
 		case len(mine) > 0 && !v.Public && len(v.Users) > 0 && !slices.Contains(v.Users, p.Caller.ID):
 			// Users may hold an organisation that the caller is in, which this does not see.
 			p.found(Warning, VolumeUnreadable, mine, "give this user access to the volume",
@@ -430,7 +456,7 @@ func (p *preflight) claims(ctx context.Context) {
 	p.uncheckedRows("the volume claims of pods", rows)
 	for _, v := range list {
 		if hit := mounting[v.PVC]; !v.Registered && len(hit) > 0 {
-			p.found(Error, VolumeUnregistered, hit, unregistered, "their pods have mounted claim %s of external volume %q, which is not registered any more", v.PVC, v.Name)
+			p.unregistered(hit, v.ID, "their pods have mounted claim %s of external volume %q, which is not registered any more", v.PVC, v.Name)
 		}
 	}
 }

@@ -58,7 +58,7 @@ func Audit(ctx context.Context, e *Env) (*report.Result, error) {
 	}
 	at := &scene{res: e.result("audit"), client: client, domino: dep, store: r.store}
 	at.res.Domino, at.res.As = dep.URL+" "+dep.Version.Raw, dep.Principal.Name
-	a := &audit{Env: e, scene: at, records: r, id: snapshot.NewID(at.res.Began), lost: map[string]map[execution.Key]bool{}}
+	a := &audit{Env: e, scene: at, records: r, id: snapshot.NewID(at.res.Began), lost: map[string]map[execution.Key]bool{}, altered: map[execution.Key]string{}}
 	a.records.find(a)
 	if open := a.openWindow(); open != nil {
 		return a.whileOpen(open), nil
@@ -102,7 +102,8 @@ type audit struct {
 	findings   []execution.Finding
 	// lost are the executions that would not come back by themselves, by reason.
 	lost    map[string]map[execution.Key]bool
-	foreign map[string]int // what runs and dmm cannot name, by reason
+	foreign map[string]int           // what runs and dmm cannot name, by reason
+	altered map[execution.Key]string // what would start without something that it has, and why
 }
 
 func (a *audit) found(s execution.Severity, code string, hit []execution.Execution, remedy, format string, args ...any) {
@@ -232,6 +233,12 @@ func (a *audit) plan() {
 			f.Executions = hit
 			a.findings = append(a.findings, f)
 			if f.Severity != execution.Error {
+				continue
+			}
+			if f.Starts {
+				for _, r := range hit {
+					a.altered[r.Key] = f.Message
+				}
 				continue
 			}
 			if all {
@@ -475,6 +482,12 @@ func (a *audit) conclude() {
 	if res.Audit.Lost > 0 {
 		res.Audit.Headline = fmt.Sprintf("If the upgrade began now, %d of %d executions would not come back by themselves, because %s.",
 			res.Audit.Lost, res.Audit.Running, strings.Join(because, "; "))
+	}
+	for _, keys := range a.lost {
+		maps.DeleteFunc(a.altered, func(k execution.Key, _ string) bool { return keys[k] })
+	}
+	if n := len(a.altered); n > 0 {
+		res.Audit.Headline += fmt.Sprintf(" %d would come back without what they had, because %s.", n, strings.Join(slices.Compact(slices.Sorted(maps.Values(a.altered))), "; "))
 	}
 	if !a.manifest.Complete {
 		res.Audit.Headline += " What could not be listed is not counted."

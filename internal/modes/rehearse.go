@@ -266,7 +266,7 @@ func foreseen(snap *snapshot.Snapshot) []dominosim.Fault {
 	seen := map[execution.Key]bool{}
 	for _, f := range snap.Findings {
 		for _, r := range f.Executions {
-			if f.Severity != execution.Error || seen[r.Key] || r.Kind == execution.ScheduledJob {
+			if f.Severity != execution.Error || f.Starts || seen[r.Key] || r.Kind == execution.ScheduledJob {
 				continue // a schedule goes on whatever its next job will meet
 			}
 			seen[r.Key] = true

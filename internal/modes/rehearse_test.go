@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/domino-maintenance-mode/dmm/internal/dominosim"
+	"github.com/domino-maintenance-mode/dmm/internal/execution"
 	"github.com/domino-maintenance-mode/dmm/internal/modes"
 	"github.com/domino-maintenance-mode/dmm/internal/report"
 )
@@ -95,6 +96,40 @@ func TestARehearsalFailsWhereItIsForeseen(t *testing.T) {
 		}
 		if diff := cmp.Diff(hit, failed); diff != "" {
 			t.Errorf("what fails (-foreseen +rehearsed):\n%s", diff)
+		}
+	})
+}
+
+// What is without its volume starts without it: audit, rehearsal and restore say the same.
+func TestAnUnregisteredVolumeHasOneAnswer(t *testing.T) {
+	c, yes := rows("6.1"), true
+	c.MissingOptionalFields = &yes
+	row(t, c, func(s *site) {
+		app := s.objectNamed(dominosim.KindApp, "unregistered-volume")
+		of := func(res *report.Result) report.Execution {
+			i := slices.IndexFunc(res.Executions, func(x report.Execution) bool { return x.ID == app.ID })
+			if i < 0 {
+				return report.Execution{}
+			}
+			return res.Executions[i]
+		}
+		audit := s.must(7, "audit", "DMM_RESTORE_WORKSPACES=true").Audit
+		if !strings.Contains(audit.Headline, "1 would come back without what they had") ||
+			slices.ContainsFunc(audit.Reasons, func(r report.Reason) bool { return strings.Contains(r.Text, "registered") }) {
+			t.Errorf("audit says %q, reasons %v", audit.Headline, audit.Reasons)
+		}
+		found := findings(s.must(0, "snapshot"), execution.VolumeUnregistered)
+		if len(found) != 1 || !found[0].Starts || !strings.Contains(found[0].Message, "starts again without it") {
+			t.Errorf("the snapshot says beforehand %v", found)
+		}
+		res, err := s.run("rehearse", "DMM_RESTORE_WORKSPACES=true")
+		if err != nil || of(res).Outcome == "failed" {
+			t.Errorf("the rehearsal says %+v, %v", of(res), err)
+		}
+		s.must(0, "shutdown")
+		res, err = s.run("restore", "DMM_RESTORE_WORKSPACES=true")
+		if x := of(res); err != nil || x.Outcome != "done" || len(x.Guesses) == 0 {
+			t.Errorf("restore says %+v, %v", x, err)
 		}
 	})
 }
