@@ -11,9 +11,9 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -185,8 +185,10 @@ func run(names []string) error {
 	if _, err := fmt.Sscanf(*part, "%d/%d", &which, &parts); err != nil || which < 1 || which > parts {
 		return fmt.Errorf("-part %s is no part such as 2/3", *part)
 	}
-	tried, unnoticed := 0, 0
-	defer func() { fmt.Printf("%d of %d breakages tried, %d not noticed\n", tried, len(breakages), unnoticed) }()
+	tried, unnoticed, unknown := 0, 0, 0
+	defer func() {
+		fmt.Printf("%d of %d breakages tried, %d not noticed, %d without a verdict\n", tried, len(breakages), unnoticed, unknown)
+	}()
 	for i, b := range breakages {
 		if i%parts != which-1 {
 			continue
@@ -197,6 +199,11 @@ func run(names []string) error {
 		tried++
 		began := time.Now()
 		failed, err := b.test(dir)
+		if errors.Is(err, errNoVerdict) {
+			unknown++
+			fmt.Printf("NO VERDICT   without %s: %v\n", b.name, err)
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", b.name, err)
 		}
@@ -213,6 +220,9 @@ func run(names []string) error {
 			}
 			fmt.Printf("               %s\n", f)
 		}
+	}
+	if unknown > 0 {
+		return fmt.Errorf("%d runs of the tests failed of themselves, and %d safeties can be left out without any test noticing", unknown, unnoticed)
 	}
 	if unnoticed > 0 {
 		return fmt.Errorf("%d safeties can be left out without any test noticing", unnoticed)
@@ -252,13 +262,34 @@ func (b breakage) test(dir string) ([]string, error) {
 		return nil, fmt.Errorf("it does not compile any more: %s", out)
 	}
 	cmd := exec.Command("go", append([]string{"test", "-overlay", overlayFile, "-vet=off", "-failfast", "-json", "-timeout", "5m"}, b.suites()...)...)
-	out, _ := cmd.Output() // that it fails is what is wanted
-	var failed []string
-	for s := bufio.NewScanner(bytes.NewReader(out)); s.Scan(); {
-		var e struct{ Action, Package, Test string }
-		if json.Unmarshal(s.Bytes(), &e) == nil && e.Action == "fail" && e.Test != "" {
-			failed = append(failed, filepath.Base(e.Package)+"."+e.Test)
+	return verdict(cmd.Output())
+}
+
+// errNoVerdict is what a run of the tests comes to that fails without a test that does.
+var errNoVerdict = errors.New("no test failed, and the run did")
+
+// verdict returns the tests that failed in what go test -json said. That it fails is what is wanted, but by a test: a run that
+// does not build, that its timeout ends or that somebody kills tells nothing about the safety, and is [errNoVerdict].
+func verdict(out []byte, ended error) ([]string, error) {
+	var failed, why []string
+	for line := range bytes.Lines(out) { // of any length, since a test may log much
+		var e struct{ Action, Package, Test, Output, FailedBuild string }
+		if json.Unmarshal(line, &e) != nil {
+			continue
 		}
+		switch output := strings.TrimSpace(e.Output); {
+		case e.Action == "fail" && e.Test != "":
+			failed = append(failed, filepath.Base(e.Package)+"."+e.Test)
+		case e.Action == "fail" && e.FailedBuild != "":
+			why = append(why, filepath.Base(e.Package)+" does not build")
+		case e.Action == "fail":
+			why = append(why, filepath.Base(e.Package)+" failed")
+		case strings.HasPrefix(output, "panic: ") || strings.HasPrefix(output, "signal: "): // of a timeout, for one
+			why = append(why, output)
+		}
+	}
+	if ended != nil && len(failed) == 0 {
+		return nil, fmt.Errorf("%w: %s (%w)", errNoVerdict, strings.Join(why, ", "), ended)
 	}
 	// A parent fails with its subtests: name the subtests alone.
 	failed = slices.DeleteFunc(failed, func(f string) bool {
