@@ -8,6 +8,8 @@ import (
 	"io"
 	"iter"
 	"net/http"
+	"regexp"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -298,4 +300,35 @@ func crash(t *testing.T, mode string, m moment, at int) bool {
 		t.Logf("the case: process of %s %s %s", mode, m, w.what)
 	}
 	return true
+}
+
+// Status tells how long a run has been silent, and what it leaves in doubt.
+func TestStatusOfARunThatDied(t *testing.T) {
+	for at := 1; ; at++ {
+		found := false
+		synctest.Test(t, func(t *testing.T) {
+			s := newSite(t, small())
+			s.must(0, "snapshot")
+			ctx, kill := context.WithCancelCause(t.Context())
+			w := newWorld(at, after, kill)
+			victim := *s
+			victim.store, victim.transport = records{w, s.store}, domain{w, s.sim.RoundTripper()}
+			_, _ = victim.runContext(ctx, "shutdown")
+			w.death()
+			if w.what == "" {
+				t.Fatal("no stop was called")
+			}
+			if found = strings.HasPrefix(w.what, "POST ") && strings.HasSuffix(w.what, "/stop"); !found {
+				return
+			}
+			time.Sleep(time.Hour)
+			notes := strings.Join(s.must(0, "status").Notes, "\n")
+			if !regexp.MustCompile(`, 1h0m\d+s ago; in doubt, since the journal has no sure answer to a call: [1-9]\d* execution`).MatchString(notes) {
+				t.Errorf("status says %q", notes)
+			}
+		})
+		if found || t.Failed() {
+			return
+		}
+	}
 }

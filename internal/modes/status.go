@@ -76,7 +76,18 @@ func status(ctx context.Context, e *Env) (*report.Result, error) {
 		res.Stopping(b, w.Pinned.Filter)
 	}
 	if h := w.Holder(); h != nil {
-		res.Note(fmt.Sprintf("%s is at work, or has died at work; its last entry is of %s", h, w.LastAt().Format(time.RFC3339)))
+		goal := window.Stop
+		if b.Phase == window.PhaseRestoring {
+			goal = window.Start
+		}
+		doubt := 0
+		for _, it := range b.Items() {
+			if it.InDoubt(goal) {
+				doubt++
+			}
+		}
+		res.Note(fmt.Sprintf("%s is at work, or has died at work; its last entry is of %s, %s ago; in doubt, since the journal has no sure answer to a call: %s",
+			h, w.LastAt().Format(time.RFC3339), max(0, time.Since(w.LastAt())).Round(time.Second), plural(doubt, "execution")))
 	}
 	res.Next = b.Next(w.Pinned)
 	sum := res.Sum()
