@@ -15,7 +15,7 @@ import (
 // report, with reasons; back has none, since nobody need read it.
 var meanings = map[Outcome]string{
 	Fail:      "Failed",
-	GivenUp:   "Given up: not running, and nobody tries again",
+	GivenUp:   "Given up: not brought back by dmm, and not looked at since; nobody tries again",
 	Untouched: "Ran before, and dmm never stopped it: please check",
 	Unsure:    "In a state that dmm does not know, not touched",
 	Waiting:   "Still to be stopped",
