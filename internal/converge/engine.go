@@ -66,6 +66,9 @@ const (
 // paced is a pause between rounds at the speed of the plan.
 func (l Limits) paced(d time.Duration) time.Duration { return d / time.Duration(max(l.Speed, 1)) }
 
+// grace is the grace period as the settings have it, for people.
+func (l Limits) grace() time.Duration { return l.Grace * time.Duration(max(l.Speed, 1)) }
+
 // Execute drives the plan until every execution in it has an outcome on record. It ends
 // early, with the cause, when ctx ends, when the journal cannot be written, and when
 // Domino refuses the credentials; what was under way then stays in doubt on record, for
@@ -310,7 +313,7 @@ func (x *step) looked(ctx context.Context, t *task, now execution.Execution, err
 			return
 		}
 		if t.last {
-			x.settle(t, window.Failed, fmt.Sprintf("it was not seen at the goal within %s, and could not be read at last: %s", x.Limits.Grace, reason(err)))
+			x.settle(t, window.Failed, fmt.Sprintf("it was not seen at the goal within %s, and could not be read at last: %s", x.Limits.grace(), reason(err)))
 			return
 		}
 		x.again(t, &t.refused, x.Limits.MaxFailures, fmt.Errorf("look at it: %w", err))
@@ -338,7 +341,7 @@ func (x *step) rule(ctx context.Context, t *task, gone bool) {
 			x.sooner()
 		}
 		if t.last {
-			x.settle(t, window.Failed, t.overdue(x.Limits.Grace*time.Duration(max(x.Limits.Speed, 1))))
+			x.settle(t, window.Failed, t.overdue(x.Limits.grace()))
 			return
 		}
 		x.move(t, waiting)
