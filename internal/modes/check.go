@@ -19,16 +19,26 @@ the store answers and can be the lock of a maintenance, and what Domino answers 
 dmm relies on, with whether others have put a live deployment's answer on it on public record. It changes nothing in
 Domino, and creates and deletes one object under probes/ in the store.
 
-Ends with 6 if rights are missing without which a maintenance cannot be whole, and with 1 if a
-route fails otherwise than by being absent in this release. Run it first.`
+Ends with 6 if rights are missing without which a maintenance cannot be whole, and with 1 if the store
+or a route fails otherwise than by being absent in this release. It tries all of them. Run it first.`
 
 // Check checks credentials, rights, store and routes.
 func Check(ctx context.Context, e *Env) (*report.Result, error) {
-	at, err := e.begin(ctx, "check")
+	client, dep, err := e.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
-	res, dep := at.res, at.domino
+	at, storeErr := e.beginOffline(ctx, "check")
+	if storeErr != nil { // what else there is to know is not to hide behind it
+		at = &scene{res: e.result("check")}
+	} else {
+		storeErr = window.Probe(ctx, at.store, e.holder("check").Run)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, context.Cause(ctx)
+	}
+	res := at.res
+	res.Domino, res.As = dep.URL+" "+dep.Version.Raw, dep.Principal.Name
 	role := "no administrator"
 	if dep.Principal.Admin {
 		role = "administrator"
@@ -40,17 +50,19 @@ func Check(ctx context.Context, e *Env) (*report.Result, error) {
 	}
 	res.Check(status, "version", spoken)
 	blind := e.checkRights(res, dep.Principal)
-	if err := window.Probe(ctx, at.store, e.holder("check").Run); err != nil {
-		return nil, err
-	}
 	what := "it answers, and can be the lock of a maintenance"
-	if at.open() {
+	switch {
+	case storeErr != nil:
+		res.Check(report.Bad, "store", storeErr.Error())
+	case at.open():
 		what += "; window " + at.last.Name() + " is open"
+		fallthrough
+	default:
+		res.Check(report.OK, "store", what)
 	}
-	res.Check(report.OK, "store", what)
 	e.checkCluster(ctx, res)
 
-	answers := at.client.Ask(ctx)
+	answers := client.Ask(ctx)
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
 	}
@@ -74,6 +86,8 @@ func Check(ctx context.Context, e *Env) (*report.Result, error) {
 	case blind:
 		res.Code, res.Message = 6, "Rights are missing without which a maintenance cannot be whole."
 		res.Next = "use the key of an administrator (SysAdmin)"
+	case storeErr != nil:
+		res.Code, res.Message, res.Next = e.ExitCode(nil, storeErr), "The store fails: "+storeErr.Error(), NextStep("check", storeErr)
 	case failed > 0:
 		res.Code, res.Message = 1, fmt.Sprintf("%s of Domino failed, see above.", plural(failed, "route"))
 		res.Next = "mend that, or report it, and run dmm check again"

@@ -91,3 +91,18 @@ func TestCheckFails(t *testing.T) {
 		}
 	})
 }
+
+// A store that refuses hides nothing of Domino.
+func TestCheckTriesDominoWhateverTheStoreSays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, small())
+		s.store = readOnly{s.store}
+		res := s.must(1, "check")
+		if c := checkOf(t, res, "store"); c.Status != report.Bad || !strings.HasPrefix(res.Message, "The store fails: ") || res.Next == "" {
+			t.Errorf("%+v and %q, next %q; want the store named", c, res.Message, res.Next)
+		}
+		if c := checkOf(t, res, "GET /v4/environments/self"); c.Status != report.OK {
+			t.Errorf("%+v, want it asked all the same", c)
+		}
+	})
+}

@@ -139,6 +139,12 @@ var breakages = []breakage{
 		"if known.Title != \"\" {", "if false {"},
 	{"the place that a stuck start gives to the next", "internal/converge/engine.go",
 		"t.taken.Before(long)", "t.taken.Before(long) && false"},
+	{"the refusal to restore what is somebody else's", "internal/modes/modes.go",
+		`if intent == "" || !at.open() || at.last.Pinned.Intent == intent {`, `if intent == "" || intent != "" {`},
+	{"the report of whoever ended last", "internal/modes/telemetry.go",
+		"if !slices.ContainsFunc(since,", "if true || !slices.ContainsFunc(since,"},
+	{"what runs outside of the cluster", "internal/execution/handling.go",
+		"if h.External == PolicyStop {", "if true {"},
 	{"the refusal of what was called off", "internal/modes/shutdown.go",
 		"case !done:", "case false:"},
 }
