@@ -180,8 +180,8 @@ func (d *Drivers) Rerouted(ctx context.Context, started []Execution) []Problem {
 				m.ActiveVersionNumber, e.ID)})
 		}
 	}
-	if !l.Complete() {
-		found = append(found, Problem{Kind: ModelAPI, Subject: "routing", Message: "whether each model routes to the version that it did was not seen: " + l.Problems[0].Message})
+	if i := slices.IndexFunc(l.Problems, func(p Problem) bool { return p.Incomplete }); i >= 0 {
+		found = append(found, Problem{Kind: ModelAPI, Subject: "routing", Message: "whether each model routes to the version that it did was not seen: " + l.Problems[i].Message})
 	}
 	return found
 }
