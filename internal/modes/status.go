@@ -86,8 +86,11 @@ func status(ctx context.Context, e *Env) (*report.Result, error) {
 				doubt++
 			}
 		}
-		res.Note(fmt.Sprintf("%s is at work, or has died at work; its last entry is of %s, %s ago; in doubt, since the journal has no sure answer to a call: %s",
-			h, w.LastAt().Format(time.RFC3339), max(0, time.Since(w.LastAt())).Round(time.Second), plural(doubt, "execution")))
+		res.Note(fmt.Sprintf("%s is at work, or has died at work; its last entry is of %s, %s ago",
+			h, w.LastAt().Format(time.RFC3339), max(0, time.Since(w.LastAt())).Round(time.Second)))
+		if doubt > 0 {
+			res.Note(plural(doubt, "call") + " that may still take effect, as far as the journal tells: whoever goes on leaves these executions alone for a while, then looks")
+		}
 	}
 	res.Next = b.Next(w.Pinned)
 	sum := res.Sum()
