@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
@@ -35,7 +36,14 @@ func init() {
 	cobra.EnableCommandSorting = false // modes in the order in which people meet them; it is cobra's, for all commands
 }
 
+// softMemory is what the heap is kept to by collecting more often, not a limit: what runs on a large deployment takes some 25 MiB for
+// 20,000 executions, and the rest of the peak is garbage. GOMEMLIMIT says otherwise.
+const softMemory = 80 << 20 // bytes
+
 func main() {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(softMemory)
+	}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
