@@ -754,11 +754,7 @@ func TestUnderAnUmbrella(t *testing.T) {
 	}
 	for _, helm := range helms(t) {
 		cmd := exec.CommandContext(t.Context(), helm, "template", "domino", dir, "--kube-version", "1.36.3", "--namespace", "maintenance")
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Fatalf("%v\n%s", err, out)
-		}
-		o := decode(t, string(out))
+		o := decode(t, output(t, cmd))
 		for _, x := range o.all {
 			if !strings.HasPrefix(x.Name, "domino-dmm") {
 				t.Errorf("%s: %s %s", helm, x.kind, x.Name)
