@@ -28,7 +28,15 @@ func TestMain(m *testing.M) {
 		_ = os.Unsetenv(actAsDmm)
 		main()
 	}
-	// What the AWS SDK looks for in the process's environment; nothing here is a real key.
+	// What the AWS SDK looks for in the process's environment; nothing here is a real key, nor is anything that whoever runs this has.
+	for _, setting := range os.Environ() {
+		name, _, _ := strings.Cut(setting, "=")
+		for _, prefix := range []string{"AWS_", "KUBE", "POD_", "JOB_"} {
+			if strings.HasPrefix(name, prefix) {
+				_ = os.Unsetenv(name)
+			}
+		}
+	}
 	for name, value := range map[string]string{
 		"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": s3Secret, "AWS_EC2_METADATA_DISABLED": "true",
 		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull,

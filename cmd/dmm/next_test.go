@@ -15,20 +15,23 @@ func TestTheNextStepKeepsTheFlagsThatWereGiven(t *testing.T) {
 	c.Plain = true // nothing to see to first
 	s := newSite(t, c)
 	s.dmm("snapshot").want(t, exitDone, "Next: dmm shutdown\n")
-	store := "--store=" + "file://" + s.folder
-	s.dmm("snapshot", store).want(t, exitDone, "Next: dmm shutdown --store "+"file://"+s.folder+"\n")
+	store, said := "--store="+"file://"+s.folder, "--store "+"file://"+s.folder
+	if strings.Contains(s.folder, " ") {
+		said = "--store='file://" + s.folder + "'"
+	}
+	s.dmm("snapshot", store).want(t, exitDone, "Next: dmm shutdown "+said+"\n")
 	s.dmm("shutdown", "--dry-run", "--kinds", "App,ScheduledJob").want(t, exitDone, "Next: dmm shutdown --kinds App,ScheduledJob\n")
 	dmm(t, s.with("DOMINO_API_KEY=wrong"), "shutdown", "--dry-run", "--exclude-projects", "a b/c").
 		want(t, exitCredentials, "dmm shutdown --dry-run --exclude-projects='a b/c'")
 	s.dmm("shutdown", "--kinds", "App,ScheduledJob").want(t, exitDone, "Next: upgrade Domino, then dmm restore\n")
 	s.dmm("restore", "--dry-run", "--restore-workspaces", store).
-		want(t, exitDone, "Next: dmm restore --store "+"file://"+s.folder+" --restore-workspaces\n")
+		want(t, exitDone, "Next: dmm restore "+said+" --restore-workspaces\n")
 	s.dmm("show", "20200101-000000-abcd").want(t, exitNotFound, "Next: dmm list")
 	// A fault in the settings names no command: one without the flags would be no dry run any more.
 	s.dmm("restore", "--dry-run", "--lease", "5").want(t, exitUsage, "dmm: Next: mend that, then the same command again")
 	// The same command would be refused again, and a shutdown as well, once a restore has begun.
 	s.dmm("restore", "--from-snapshot", "latest", store).
-		want(t, exitRefused, "Next: dmm restore --store "+"file://"+s.folder+", without --from-snapshot, to finish it")
+		want(t, exitRefused, "Next: dmm restore "+said+", without --from-snapshot, to finish it")
 	s.dmm("restore", "--kinds", "Workspace").want(t, exitUsage, "leaves out everything", "Next: dmm restore, without filters; with --dry-run it lists them first")
 	s.dmm("restore", "--kinds", "ScheduledJob").want(t, exitDone, "Next: dmm restore, without filters, for the rest")
 	s.dmm("snapshot").want(t, exitDone, "Next: dmm restore")

@@ -17,11 +17,12 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 )
 
+// compile builds hello for an architecture.
 func compile(t *testing.T, arch string, env ...string) string {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "hello-"+arch)
 	cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-buildvcs=false", "-o", out, "./testdata/hello")
-	cmd.Env = append(os.Environ(), append([]string{"CGO_ENABLED=0", "GOOS=linux", "GOARCH=" + arch}, env...)...)
+	cmd.Env = append(os.Environ(), append([]string{"GOFLAGS=", "CGO_ENABLED=0", "GOOS=linux", "GOARCH=" + arch}, env...)...)
 	if text, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}

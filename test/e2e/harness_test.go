@@ -256,11 +256,16 @@ func (s *site) mirrorPods() {
 	s.t.Cleanup(func() { cancel(); <-done })
 }
 
-// try runs a program and returns what it says.
+// try runs a program and returns what it says on standard output. Warnings on standard error are no part of that, unless it fails.
 func (s *site) try(name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(s.t.Context(), name, args...)
-	out, err := cmd.CombinedOutput()
-	return string(out), err
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return string(out) + stderr.String(), err
+	}
+	return string(out), nil
 }
 
 func (s *site) run(name string, args ...string) string {

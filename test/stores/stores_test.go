@@ -21,7 +21,7 @@ func TestRealStores(t *testing.T) {
 	}
 	folder := t.TempDir()
 	binary := filepath.Join(folder, "dmm")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "../../cmd/dmm")
+	build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", binary, "../../cmd/dmm")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
