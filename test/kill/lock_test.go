@@ -43,9 +43,17 @@ func slow() dominosim.Config {
 	return c
 }
 
+// newBusySite is a deployment whose executions take so long to stop that whoever comes meanwhile finds the first run at work,
+// however busy this machine is, and with a lease that outlasts that.
+func newBusySite(t *testing.T) *site {
+	c := lagging()
+	c.StopTime = 15 * time.Second
+	return newSite(t, c, "DMM_LEASE=6s", "DMM_GRACE_PERIOD=60s")
+}
+
 func TestASecondShutdownIsRefusedWhileTheFirstIsAtWork(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, slow())
+	s := newBusySite(t)
 	was := s.state()
 	s.must(0, "snapshot")
 	working := make(chan struct{})
@@ -76,7 +84,7 @@ func TestASecondShutdownIsRefusedWhileTheFirstIsAtWork(t *testing.T) {
 // One who may wait takes over as soon as the first has ended, and finds nothing to do.
 func TestASecondShutdownWaitsForTheFirst(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, slow())
+	s := newBusySite(t)
 	was := s.state()
 	s.must(0, "snapshot")
 	working := make(chan struct{})
@@ -84,7 +92,7 @@ func TestASecondShutdownWaitsForTheFirst(t *testing.T) {
 	first := s.start("shutdown")
 	<-working
 	s.on(nil)
-	second := s.start("shutdown", "DMM_LOCK_WAIT=30s")
+	second := s.start("shutdown", "DMM_LOCK_WAIT=90s")
 	first.wantCode(0)
 	second.wantCode(0)
 	s.wantEachStoppedOnce(was)
@@ -95,7 +103,7 @@ func TestASecondShutdownWaitsForTheFirst(t *testing.T) {
 // Two that begin at the same moment both find no window. One opens it.
 func TestOfTwoShutdownsAtOnceOneOpensTheWindow(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, slow())
+	s := newBusySite(t)
 	was := s.state()
 	s.must(0, "snapshot")
 	var both sync.WaitGroup // signed in, and about to look at the store
