@@ -479,8 +479,10 @@ func (s *site) anyOther(than dominosim.Key) dominosim.Key {
 // After one maintenance the estimate is within a fifth of what the next one takes, also if there is half as much
 // again to do.
 func TestTheEstimateIsWithinAFifth(t *testing.T) {
+	t.Parallel()
 	for name, grow := range map[string]int{"as large": 0, "larger": 60} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				c := dominosim.Lagged(dominosim.Config{
 					Profile: "6.1", Seed: 9, Plain: true, Latency: 200 * time.Millisecond, Capacity: 8, StartTime: 90 * time.Second, StopTime: 40 * time.Second,

@@ -3,7 +3,6 @@ package modes_test
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"iter"
@@ -11,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,12 +19,8 @@ import (
 	"github.com/domino-maintenance-mode/dmm/internal/modes"
 	"github.com/domino-maintenance-mode/dmm/internal/store"
 	"github.com/domino-maintenance-mode/dmm/internal/window"
+	"github.com/domino-maintenance-mode/dmm/test/draw"
 )
-
-var matrix = flag.Bool("matrix", false, "run every case of the crash matrix, not a sample")
-
-// sampled is how many cases of the matrix stand for all when -matrix is not given: every so-manieth.
-const sampled = 10
 
 // moment is where in a numbered operation a process ends, or loses an answer.
 type moment string
@@ -196,30 +192,31 @@ func (s records) Delete(ctx context.Context, key string) error {
 // runs the step again to its end. Lag is on. None is lost, none is extra, each is started
 // exactly once in effect and stopped at least once.
 func TestCrashMatrix(t *testing.T) {
-	cases := 0
-	for _, mode := range []string{"shutdown", "restore", calledOff} {
-		for _, m := range []moment{before, after, lost, late, hung} {
-			step := 1
-			first := 1
-			if !*matrix {
-				step, first = sampled, 1+len(m)%sampled
-			}
-			for at := first; ; at += step {
-				reached := false // also when -run leaves the case out
-				name := fmt.Sprintf("%s %s operation %d", mode, m, at)
-				t.Run(name, func(t *testing.T) {
-					synctest.Test(t, func(t *testing.T) { reached = crash(t, mode, m, at) })
+	t.Parallel()
+	step := draw.Every(t, 50, "cases of the crash matrix", "matrix")
+	var cases atomic.Int32
+	t.Run("cases", func(t *testing.T) {
+		for i, mode := range []string{"shutdown", "restore", calledOff} {
+			for j, m := range []moment{before, after, lost, late, hung} {
+				t.Run(fmt.Sprintf("%s %s", mode, m), func(t *testing.T) {
+					t.Parallel()
+					for at := 1 + (5*i+j)*7%step; ; at += step { // each mode and moment begins elsewhere
+						reached := false // also when -run leaves the case out
+						t.Run(fmt.Sprintf("operation %d", at), func(t *testing.T) {
+							synctest.Test(t, func(t *testing.T) { reached = crash(t, mode, m, at) })
+						})
+						if !reached || t.Failed() && !draw.All() {
+							return
+						}
+						cases.Add(1)
+					}
 				})
-				if !reached || t.Failed() && !*matrix {
-					break
-				}
-				cases++
 			}
 		}
-	}
-	t.Logf("%d cases", cases)
-	if cases < 100 {
-		t.Errorf("%d cases, want at least 100: the operations are not numbered any more", cases)
+	})
+	t.Logf("%d cases", cases.Load())
+	if want := 3_500 / step; int(cases.Load()) < want {
+		t.Errorf("%d cases, want at least %d: the operations are not numbered any more", cases.Load(), want)
 	}
 }
 

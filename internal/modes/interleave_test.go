@@ -22,6 +22,7 @@ import (
 	"github.com/domino-maintenance-mode/dmm/internal/report"
 	"github.com/domino-maintenance-mode/dmm/internal/store"
 	"github.com/domino-maintenance-mode/dmm/internal/window"
+	"github.com/domino-maintenance-mode/dmm/test/draw"
 )
 
 // lease is the one that the settings give by default.
@@ -308,7 +309,8 @@ func (s *site) wantRestored(ran map[dominosim.Key]dominosim.Run, stepped string)
 // sends anything to Domino that changes it. What was in Domino's hands before that begin may still take effect; for
 // this the one that took over waits the settle time.
 func TestTwoRunsInEveryOrder(t *testing.T) {
-	const interleavings = 200
+	t.Parallel()
+	interleavings := draw.Sample(t, 40, 200, "orders of two runs", "interleavings")
 	pairs := [][2]string{{"shutdown", "shutdown"}, {"shutdown", "restore"}, {"restore", "restore"}}
 	var mu sync.Mutex
 	tally := map[string]int{}
@@ -362,7 +364,7 @@ func TestTwoRunsInEveryOrder(t *testing.T) {
 	}
 	t.Logf("processes: %v", tally)
 	all := tally["done"] + tally["refused"] + tally["failed"] + tally["superseded"] // not so if -run leaves cases out
-	if all == 2*interleavings && tally["superseded"] < interleavings/8 {
+	if draw.All() && all == 2*interleavings && tally["superseded"] < interleavings/8 {
 		t.Errorf("only %d processes were superseded: the turns come too orderly to prove anything", tally["superseded"])
 	}
 }
@@ -370,10 +372,12 @@ func TestTwoRunsInEveryOrder(t *testing.T) {
 // TestAFrozenRunWritesAndStartsNothingMore freezes a process at one of its operations for longer than its lease, while
 // another takes over, and lets it wake while that one is at work or after.
 func TestAFrozenRunWritesAndStartsNothingMore(t *testing.T) {
+	t.Parallel()
 	superseded, cases := 0, 0
+	step := draw.Every(t, 10, "operations at which a run freezes", "interleavings")
 	for _, pair := range [][2]string{{"shutdown", "shutdown"}, {"shutdown", "restore"}, {"restore", "restore"}} {
 		for _, asleep := range []time.Duration{90 * time.Second, 150 * time.Second, 10 * time.Minute} {
-			for at := 1 + cases%5; ; at += 5 {
+			for at := 1 + cases%step; ; at += step {
 				reached := false
 				t.Run(fmt.Sprintf("%s frozen for %s at operation %d, then %s", pair[0], asleep, at, pair[1]), func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
@@ -413,8 +417,8 @@ func TestAFrozenRunWritesAndStartsNothingMore(t *testing.T) {
 		}
 	}
 	t.Logf("%d cases, in %d of which the frozen run was superseded", cases, superseded)
-	if cases < 100 || superseded < cases/2 {
-		t.Errorf("%d cases, %d superseded: want at least 100, and half of them", cases, superseded)
+	if want := 1_000 / step; cases < want || superseded < cases/2 {
+		t.Errorf("%d cases, %d superseded: want at least %d, and half of them", cases, superseded, want)
 	}
 }
 

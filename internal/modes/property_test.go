@@ -26,12 +26,12 @@ import (
 	"github.com/domino-maintenance-mode/dmm/internal/modes"
 	"github.com/domino-maintenance-mode/dmm/internal/report"
 	"github.com/domino-maintenance-mode/dmm/internal/window"
+	"github.com/domino-maintenance-mode/dmm/test/draw"
 )
 
-// propertyChecks is how many systems the property test makes up, and propertySeed from what, when -rapid.checks and
-// -rapid.seed do not say. The same each time, so that a failure is about the change and not about the day; make soak
-// draws others (-rapid.seed=0).
-const propertyChecks, propertySeed = 300, 1
+// propertySeed is what the property test makes its systems up from, when -rapid.seed does not say. The same each time, so that
+// a failure is about the change and not about the day; make soak draws others (-rapid.seed=0).
+const propertySeed = 1
 
 // A maintenance is one case of the property test: a system, what its owners do meanwhile,
 // what Domino does wrong, and how the processes of dmm end. It is made up before anything
@@ -215,12 +215,17 @@ func drawMaintenance(t *rapid.T) maintenance {
 //
 // A case that fails is printed as JSON. Kept as a file in testdata/counterexamples it is run for ever after.
 func TestNothingIsLostAndNothingIsStartedAgainstItsOwner(t *testing.T) {
+	t.Parallel()
 	given := map[string]bool{}
 	flag.Visit(func(f *flag.Flag) { given[f.Name] = true })
-	for name, value := range map[string]int{"rapid.checks": propertyChecks, "rapid.seed": propertySeed} {
-		if given[name] {
-			continue
-		}
+	set := map[string]int{}
+	if !given["rapid.seed"] {
+		set["rapid.seed"] = propertySeed
+	}
+	if !given["rapid.checks"] {
+		set["rapid.checks"] = draw.Sample(t, 100, 2000, "random maintenances", "random")
+	}
+	for name, value := range set {
 		was := flag.Lookup(name).Value.String()
 		t.Cleanup(func() { _ = flag.Set(name, was) })
 		if err := flag.Set(name, fmt.Sprint(value)); err != nil {

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+
+	"github.com/domino-maintenance-mode/dmm/test/draw"
 )
 
 // Requests by which the tests tell how far a process is.
@@ -89,7 +91,7 @@ func (s *site) killAt(points []point, mode string) {
 // A shutdown is killed, and the same command, typed again, finishes the job.
 func TestShutdownGoesOnAfterAKill(t *testing.T) {
 	t.Parallel()
-	points := map[string][]point{
+	points := drawn(t, 11, "points at which a shutdown is killed", map[string][]point{
 		"before the first journal write":                 after(signIn, 1),
 		"while it looks before it leaps":                 before(listProjects, 1),
 		"after the first journal write":                  before(listProjects, 2),
@@ -111,7 +113,7 @@ func TestShutdownGoesOnAfterAKill(t *testing.T) {
 		"before the first app is stopped":                before(stopApp, 1),
 		"after the first app was stopped":                after(stopApp, 1),
 		"while the model APIs are watched":               then(after(stopModel, 1), before(readModel, 1)),
-	}
+	})
 	var kills atomic.Int32
 	t.Run("killed", func(t *testing.T) {
 		for name, at := range points {
@@ -132,15 +134,15 @@ func TestShutdownGoesOnAfterAKill(t *testing.T) {
 			})
 		}
 	})
-	if got, want := int(kills.Load()), len(points); got != want || want < 20 {
-		t.Errorf("%d processes were killed, want all %d, and twenty at least", got, want)
+	if got, want := int(kills.Load()), len(points); got != want || draw.All() && want < 20 {
+		t.Errorf("%d processes were killed, want all %d, and twenty at least of all", got, want)
 	}
 }
 
 // A restore is killed, and the same command, typed again, finishes the job.
 func TestRestoreGoesOnAfterAKill(t *testing.T) {
 	t.Parallel()
-	points := map[string][]point{
+	points := drawn(t, 10, "points at which a restore is killed", map[string][]point{
 		"before its first journal write":                   after(signIn, 1),
 		"after its begin, before the first intent":         before(readModel, 1),
 		"between the first intent and its call":            before(startModel, 1),
@@ -161,7 +163,7 @@ func TestRestoreGoesOnAfterAKill(t *testing.T) {
 		"before the first session is started":              before(startSession, 1),
 		"after the second session was started":             after(startSession, 2),
 		"before the second schedule is resumed":            before(putSchedule, 2),
-	}
+	})
 	var kills atomic.Int32
 	t.Run("killed", func(t *testing.T) {
 		for name, at := range points {
@@ -183,8 +185,8 @@ func TestRestoreGoesOnAfterAKill(t *testing.T) {
 			})
 		}
 	})
-	if got, want := int(kills.Load()), len(points); got != want || want < 20 {
-		t.Errorf("%d processes were killed, want all %d, and twenty at least", got, want)
+	if got, want := int(kills.Load()), len(points); got != want || draw.All() && want < 20 {
+		t.Errorf("%d processes were killed, want all %d, and twenty at least of all", got, want)
 	}
 }
 
