@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 		_ = os.Unsetenv(actAsDmm)
 		main()
 	}
-	// What the AWS SDK looks for in the process's environment; nothing here is a real key, nor is anything that whoever runs this has.
+	// What the AWS SDK and Kubernetes' client look for in the environment is not that of whoever runs this, and no real key.
 	for _, setting := range os.Environ() {
 		name, _, _ := strings.Cut(setting, "=")
 		for _, prefix := range []string{"AWS_", "KUBE", "POD_", "JOB_"} {

@@ -186,7 +186,8 @@ func BenchmarkSnapshotMemory(b *testing.B) {
 		b.Skip("the unit of Maxrss is known for Linux only")
 	}
 	dmm := filepath.Join(b.TempDir(), "dmm")
-	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", dmm, "../../cmd/dmm").CombinedOutput(); err != nil {
+	build := exec.Command("go", "build", "-buildvcs=false", "-o", dmm, "../../cmd/dmm")
+	if out, err := build.CombinedOutput(); err != nil {
 		b.Fatalf("build dmm: %v\n%s", err, out)
 	}
 	// Three versions of each third model, so that there are twice as many versions as models.

@@ -29,8 +29,8 @@ import (
 	"github.com/domino-maintenance-mode/dmm/test/draw"
 )
 
-// propertySeed is what the property test makes its systems up from, when -rapid.seed does not say. The same each time, so that
-// a failure is about the change and not about the day; make soak draws others (-rapid.seed=0).
+// propertySeed is what the property test makes its systems up from, when -rapid.seed does not say. It is the same each
+// time, so that a failure is about the change and not about the day; make soak draws others (-rapid.seed=0).
 const propertySeed = 1
 
 // A maintenance is one case of the property test: a system, what its owners do meanwhile,

@@ -264,7 +264,8 @@ func (b breakage) test(dir string) ([]string, error) {
 	if err := os.WriteFile(overlayFile, overlay, 0o600); err != nil {
 		return nil, err
 	}
-	if out, err := exec.Command("go", "build", "-buildvcs=false", "-overlay", overlayFile, "./...").CombinedOutput(); err != nil {
+	build := exec.Command("go", "build", "-buildvcs=false", "-overlay", overlayFile, "./...")
+	if out, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("it does not compile any more: %s", out)
 	}
 	cmd := exec.Command("go", append([]string{"test", "-overlay", overlayFile, "-vet=off", "-failfast", "-json", "-timeout", "10m"}, b.suites()...)...)

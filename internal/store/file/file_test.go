@@ -385,8 +385,8 @@ func TestProcesses(t *testing.T) {
 	}
 }
 
-// TestKilledWriter kills a process that writes, again and again. Each object it leaves is whole, what it said to be done is there,
-// and what it was writing is never seen, by a reader who looks all the time either.
+// TestKilledWriter kills a process that writes, again and again. Each object it leaves is whole, what it said to be done
+// is there, and what it was writing is never seen, by a reader who looks all the time either.
 func TestKilledWriter(t *testing.T) {
 	const size = 128 << 10
 	if root := os.Getenv("DMM_TEST_WRITE_TO"); root != "" {
