@@ -440,6 +440,7 @@ func (x *step) called(ctx context.Context, t *task, a execution.Answer, err erro
 	switch {
 	case err == nil:
 		t.answered, t.landed, t.moving, t.verified = true, true, false, a.Seen != nil
+		t.freshFrom = time.Now().Add(x.Limits.Settle)
 		x.move(t, waiting)
 		x.sooner()
 		if a.Seen != nil {

@@ -34,6 +34,8 @@ type task struct {
 	landed bool
 	// answered: Domino has accepted a call of this run, after which nothing else is to be sent.
 	answered bool
+	// freshFrom: what is read from then on cannot be older than the last call that was answered.
+	freshFrom time.Time
 	// moving: after the answer it has been seen on its way, so that an end state is a new one.
 	moving bool
 	// verified: the driver has read back what the last call left, and found no more changed than was asked for.
@@ -234,6 +236,8 @@ func (t *task) judgeWithoutInstance(now execution.Execution) ruling {
 	switch {
 	case !t.answered:
 		return ruling{verdict: call}
+	case t.item.Kind == execution.ScheduledJob && !time.Now().Before(t.freshFrom):
+		return outcome(window.Left, "it was started and has been paused since, not by dmm") // it is never on its way
 	case t.moving && now.State == execution.Failed:
 		return outcome(window.Failed, "it was started and ended as %s", now.DominoState)
 	case t.moving:

@@ -43,7 +43,7 @@ func note(err error) {
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	if flag.Lookup("test.fuzz").Value.String() != "" {
+	if flag.Lookup("test.fuzz").Value.String() != "" || flag.Lookup("test.list").Value.String() != "" {
 		os.Exit(m.Run())
 	}
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {

@@ -199,6 +199,22 @@ func TestADefinitionThatIsChangedByEveryPutIsReported(t *testing.T) {
 	}
 }
 
+// A reading that is repeated comes late: what it shows paused may have been paused by its owner since.
+func TestAStartThatIsReadBackPausedIsNotSentAgain(t *testing.T) {
+	eachProfile(t, func(t *testing.T, profile string) {
+		s := newSite(t, dominosim.Config{Profile: profile}, changePuts(func(d map[string]any) { d["isPaused"] = true }))
+		e := s.schedule()
+		s.stop(e)
+		puts := s.puts(e)
+		if a := s.start(e); a.Seen == nil || a.Seen.State != execution.Stopped {
+			t.Errorf("Start answers %+v, want the schedule as seen, paused", a.Seen)
+		}
+		if n := s.puts(e) - puts; n != 1 {
+			t.Errorf("%d PUTs, want 1", n)
+		}
+	})
+}
+
 // The PUT was accepted and cannot be looked at: that is no failure of the PUT. The
 // answer has nothing seen in it, so that the caller looks for itself.
 func TestAPutThatCannotBeReadBackWasAccepted(t *testing.T) {
