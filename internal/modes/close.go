@@ -36,7 +36,7 @@ func Close(ctx context.Context, e *Env) (*report.Result, error) {
 	case errors.As(err, new(*snapshot.DamagedError)):
 		names := ""
 		if e.reported(ctx, at.store, last.Name()) {
-			names = "; " + reportKey(last.Name(), "txt") + " in the store has the names"
+			names = "; " + window.ReportKey(last.Name(), "txt") + " in the store has the names"
 		}
 		res.Note(err.Error() + "; what is given up is named by id alone" + names)
 	case err != nil:
@@ -71,5 +71,6 @@ func Close(ctx context.Context, e *Env) (*report.Result, error) {
 	}
 	res.Starting(balance, last.Pinned.Filter)
 	res.Message = fmt.Sprintf("Window %s is closed; %s given up.", res.Window, plural(len(events), "execution"))
+	e.sealed(run, res, nil)
 	return res, nil
 }

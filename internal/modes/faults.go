@@ -32,7 +32,7 @@ func Classify(err error) Fault {
 		return FaultInterrupted
 	case errors.Is(err, ErrDeadline):
 		return FaultDeadline
-	case errors.As(err, new(*Refusal)), errors.As(err, new(*window.RefusedError)),
+	case errors.As(err, new(*Refusal)), errors.As(err, new(*window.RefusedError)), errors.As(err, new(*window.LostError)),
 		errors.As(err, new(*window.DamagedError)), errors.As(err, new(*snapshot.DamagedError)):
 		return FaultRefused
 	case errors.As(err, new(*UsageError)), domino.IsCertificate(err):
@@ -61,6 +61,8 @@ func NextStep(mode string, err error) string {
 		return "dmm status; then wait for that run to end, and " + again
 	case errors.Is(err, window.ErrUnsafe):
 		return "set DMM_STORE to storage that can create an object only if it is absent"
+	case errors.As(err, new(*window.LostError)):
+		return "see to it that DMM_STORE still is the storage that it was, and put the objects back from its versions or backups; then " + again
 	case errors.As(err, new(*window.DamagedError)):
 		return "put the object back from the bucket's versions or backups: nothing goes on without it, and nothing was touched; if it is lost, see \"A journal is lost\" in docs/runbook.md"
 	case errors.As(err, new(*snapshot.DamagedError)) && mode != window.ModeRestore && mode != window.ModeShutdown && mode != "status":

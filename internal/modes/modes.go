@@ -450,7 +450,23 @@ func (e *Env) finish(ctx context.Context, run *window.Run, res *report.Result, e
 	if errors.Is(err, window.ErrSuperseded) {
 		return err
 	}
+	if errors.As(endErr, new(*window.LostError)) {
+		endErr = errors.Join(endErr, run.End(ctx, e.ExitCode(nil, endErr)))
+	}
+	e.sealed(run, res, endErr)
 	return errors.Join(err, endErr)
+}
+
+// sealed puts the end of the journal into a result, once it is on record. What the result says of the step is not true
+// any more where that could not be done.
+func (e *Env) sealed(run *window.Run, res *report.Result, err error) {
+	switch {
+	case res == nil:
+	case err != nil:
+		res.Message, res.Next, res.Phase = "", "", ""
+	default:
+		res.Seal(run.Record(), run.PutBack())
+	}
 }
 
 // pinnedSnapshot reads the snapshot that a window keeps to.
@@ -459,10 +475,15 @@ func pinnedSnapshot(ctx context.Context, s store.Store, p window.Pinned) (*snaps
 	if err != nil {
 		return nil, needed(p, err)
 	}
-	if snap.Data.SHA256 != p.SHA256 {
+	if !pins(p, snap) {
 		return nil, &snapshot.DamagedError{ID: p.Snapshot, Reason: "is not the one that the window was opened with"}
 	}
 	return snap, nil
+}
+
+// pins reports whether a snapshot is, to the byte, the one that a window keeps to. Older versions of dmm pinned no manifest.
+func pins(p window.Pinned, snap *snapshot.Snapshot) bool {
+	return snap.Data.SHA256 == p.SHA256 && (p.Manifest == "" || snap.ManifestSHA256() == p.Manifest)
 }
 
 // needed is the error of reading the snapshot that a window keeps to: that it is not found is damage.

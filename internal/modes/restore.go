@@ -158,6 +158,7 @@ func (e *Env) bringBack(ctx context.Context, at *scene, run *window.Run, snap *s
 	if err == nil && len(balance.ToStart()) == len(givenUp) {
 		if err = run.Close(ctx, "", givenUp...); err == nil {
 			e.concludeRestore(at.res, balance, run.Pinned().Filter)
+			e.sealed(run, at.res, nil)
 			return at.res, nil
 		}
 	} else if err == nil {
@@ -248,7 +249,8 @@ func (e *Env) restoreFrom(ctx context.Context, at *scene, id string) (*report.Re
 		return e.bringBack(ctx, at, run, snap)
 	}
 	pinned := window.Pinned{
-		Snapshot: snap.ID, SHA256: snap.Data.SHA256, Domino: snap.Domino.URL, Lease: e.Config.Lease, FromSnapshot: true,
+		Snapshot: snap.ID, SHA256: snap.Data.SHA256, Manifest: snap.ManifestSHA256(), Domino: snap.Domino.URL,
+		Lease: e.Config.Lease, FromSnapshot: true,
 	}
 	if e.Config.DryRun || !e.Config.Yes {
 		res, err := e.previewRestore(ctx, at, snap, []window.Line{{Event: window.Open, Window: &pinned}})

@@ -228,7 +228,7 @@ func (e *Env) enterShutdown(ctx context.Context, at *scene, snap *snapshot.Snaps
 		return e.enter(ctx, at, window.ModeShutdown)
 	}
 	return e.openNext(ctx, at, window.Pinned{
-		Snapshot: snap.ID, SHA256: snap.Data.SHA256, Domino: snap.Domino.URL, Filter: e.filter(),
+		Snapshot: snap.ID, SHA256: snap.Data.SHA256, Manifest: snap.ManifestSHA256(), Domino: snap.Domino.URL, Filter: e.filter(),
 		Handling: e.handling(), Lease: e.Config.Lease, Intent: e.Config.Intent,
 	}, window.ModeShutdown)
 }

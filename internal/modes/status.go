@@ -69,6 +69,8 @@ func status(ctx context.Context, e *Env) (*report.Result, error) {
 	default:
 		lines = snap.Executions
 	}
+	anchor := w.Anchor()
+	res.Journal = &anchor
 	b := window.Remaining(lines, w.Lines)
 	if b.Phase == window.PhaseRestoring || b.Phase == window.PhaseClosed {
 		res.Starting(b, w.Pinned.Filter)

@@ -30,8 +30,6 @@ const metricsKey = "metrics/dmm.prom"
 
 var extension = map[string]string{"text": "txt", "json": "json", "html": "html"}
 
-func reportKey(window, format string) string { return "windows/" + window + "/report." + format }
-
 // traces is what a run leaves for those who watch it, gathered while it works. Nothing that dmm does
 // relies on any of it: what cannot be written or sent is a warning, and changes no exit code.
 type traces struct {
@@ -44,6 +42,15 @@ type traces struct {
 // working notes the window that a run has entered, and tells the webhook.
 func (e *Env) working(ctx context.Context, at *scene, run *window.Run, snap *snapshot.Snapshot, what string) {
 	e.traces.run, e.traces.snap = run, snap
+	if snap != nil {
+		run.Keep(func(ctx context.Context) ([]string, error) {
+			keys, err := snap.Keep(ctx, at.store)
+			if errors.As(err, new(*snapshot.DamagedError)) {
+				err = &window.LostError{Window: run.Name(), Keys: []string{"snapshot " + snap.ID}, Err: err}
+			}
+			return keys, err
+		})
+	}
 	at.res.Window = run.Name()
 	e.notify(ctx, notice{Event: "start", Mode: at.res.Mode, Domino: run.Pinned().Domino, Window: run.Name(), Message: what})
 }
@@ -88,7 +95,7 @@ func (e *Env) keepReport(ctx context.Context) {
 		return
 	}
 	if e.traces.snap == nil && e.reported(ctx, e.traces.store, w.Name()) {
-		e.Log.Warn("the report in the store is left as it is: it has the names, which a new one would lack without the snapshot", "report", reportKey(w.Name(), "txt"))
+		e.Log.Warn("the report in the store is left as it is: it has the names, which a new one would lack without the snapshot", "report", window.ReportKey(w.Name(), "txt"))
 		return
 	}
 	for {
@@ -105,7 +112,7 @@ func (e *Env) keepReport(ctx context.Context) {
 			break
 		}
 	}
-	e.Log.Info("the report is written", "report", reportKey(w.Name(), "html"))
+	e.Log.Info("the report is written", "report", window.ReportKey(w.Name(), "html"))
 }
 
 func (e *Env) writeReport(ctx context.Context, w *window.Window) error {
@@ -115,7 +122,7 @@ func (e *Env) writeReport(ctx context.Context, w *window.Window) error {
 		if err := m.Write(&b, format); err != nil {
 			return err
 		}
-		if err := e.traces.store.Put(ctx, reportKey(w.Name(), extension[format]), b.Bytes(), store.PutOptions{}); err != nil {
+		if err := e.traces.store.Put(ctx, window.ReportKey(w.Name(), extension[format]), b.Bytes(), store.PutOptions{}); err != nil {
 			return err
 		}
 	}
@@ -123,8 +130,8 @@ func (e *Env) writeReport(ctx context.Context, w *window.Window) error {
 }
 
 // reported reports whether the store holds a report of the window, or may hold one.
-func (e *Env) reported(ctx context.Context, s store.Store, window string) bool {
-	r, _, err := s.Get(ctx, reportKey(window, "txt"))
+func (e *Env) reported(ctx context.Context, s store.Store, name string) bool {
+	r, _, err := s.Get(ctx, window.ReportKey(name, "txt"))
 	if err == nil {
 		_ = r.Close()
 	}

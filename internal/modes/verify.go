@@ -84,7 +84,7 @@ func (r *records) verify(ctx context.Context, res *report.Result, f snapshot.Fol
 	if err == nil {
 		m = snap.Manifest
 		for _, w := range r.windows {
-			if w.Err == nil && w.Pinned.Snapshot == f.ID && w.Pinned.SHA256 != m.Data.SHA256 {
+			if w.Err == nil && w.Pinned.Snapshot == f.ID && !pins(w.Pinned, snap) {
 				err = &snapshot.DamagedError{ID: f.ID, Reason: "is not the one that window " + w.Name() + " was opened with"}
 			}
 		}

@@ -34,6 +34,7 @@ type Maintenance struct {
 	Reason   string         `json:"reason,omitempty"` // why it was closed before all was back
 	Opened   time.Time      `json:"opened"`
 	Until    time.Time      `json:"until"` // the newest entry of the journal: nothing is known of later
+	Journal  window.Anchor  `json:"journal,omitzero"`
 	Quiet    time.Time      `json:"quiet,omitzero"`
 	Verdict  Verdict        `json:"verdict"`
 	Summary  string         `json:"summary"`
@@ -165,7 +166,7 @@ type Point struct {
 // journal alone still names what was stopped, by id.
 func Of(snap *snapshot.Snapshot, w *window.Window) *Maintenance {
 	m := &Maintenance{
-		Schema: MaintenanceSchema, Window: w.Name(), Snapshot: w.Pinned.Snapshot, Domino: w.Pinned.Domino,
+		Schema: MaintenanceSchema, Window: w.Name(), Snapshot: w.Pinned.Snapshot, Domino: w.Pinned.Domino, Journal: w.Anchor(),
 		Beside: map[string]int{}, Runs: []Run{}, Running: []Point{}, Entries: []Entry{},
 	}
 	var lines []execution.Execution

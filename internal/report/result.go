@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/domino-maintenance-mode/dmm/internal/execution"
@@ -43,6 +44,8 @@ type Result struct {
 	// Findings are what keeps executions from coming back as they were, or changes how they do.
 	Findings  []execution.Finding `json:"findings,omitempty"`
 	LastQuiet time.Time           `json:"lastQuiet,omitzero"`
+	// Journal is where the window's journal ends, once the run's end is on record.
+	Journal *window.Anchor `json:"journal,omitempty"`
 
 	// Document, if there is one, is what was asked for: it alone goes to standard output, whatever
 	// the format of results, and the last line to standard error.
@@ -220,6 +223,21 @@ func (r *Result) Sum() KindCount {
 		sum.Remaining += c.Remaining
 	}
 	return sum
+}
+
+// Seal says where the window's journal ends, and which records the store had lost while the run was at work. A run that
+// has lost its place has no record.
+func (r *Result) Seal(w *window.Window, putBack []string) {
+	if w == nil {
+		return
+	}
+	a := w.Anchor()
+	r.Journal = &a
+	if n := len(putBack); n > 0 {
+		r.Note(fmt.Sprintf("put back, since the store had lost them while this run was at work: %s", strings.Join(putBack, ", ")))
+		r.Message += fmt.Sprintf(" The store had lost %d of its records, and they were put back: see to it that DMM_STORE still is the storage that it was.", n)
+	}
+	r.Message += fmt.Sprintf(" Journal: window %s, %s.", w.Name(), a)
 }
 
 // Note adds a sentence that people should read.

@@ -95,6 +95,9 @@ func (r *Result) head(b *strings.Builder) {
 	} else if r.Window != "" {
 		row("window", fmt.Sprintf("%s (%s)", r.Window, r.Phase))
 	}
+	if r.Journal != nil {
+		row("journal", r.Journal.String())
+	}
 	if !r.LastQuiet.IsZero() {
 		row("quiet", "a scan last found nothing running at "+r.LastQuiet.UTC().Format(time.RFC3339))
 	}

@@ -103,6 +103,46 @@ func (m Manifest) Running() int {
 type Snapshot struct {
 	Manifest
 	Executions []execution.Execution
+
+	manifest, data []byte // its objects, as they were read
+}
+
+// ManifestSHA256 is the SHA-256 of the manifest object, in hex.
+func (s *Snapshot) ManifestSHA256() string {
+	sum := sha256.Sum256(s.manifest)
+	return hex.EncodeToString(sum[:])
+}
+
+// Keep looks for the objects of a snapshot that was loaded, and puts back those that the store has lost since. It returns
+// their keys. The error is a *DamagedError if other objects are in their place.
+func (s *Snapshot) Keep(ctx context.Context, in store.Store) (putBack []string, err error) {
+	there := map[string]int64{}
+	for info, err := range in.List(ctx, folder(s.ID)) {
+		if err != nil {
+			return nil, fmt.Errorf("look for snapshot %s: %w", s.ID, err)
+		}
+		there[info.Key] = info.Size
+	}
+	for _, o := range []struct {
+		name string
+		body []byte
+	}{{dataName, s.data}, {manifestName, s.manifest}} {
+		key := folder(s.ID) + o.name
+		switch size, ok := there[key]; {
+		case !ok:
+			err := in.Put(ctx, key, o.body, store.PutOptions{IfAbsent: true})
+			if err == nil {
+				putBack = append(putBack, key)
+				continue
+			}
+			if there, readErr := store.ReadAll(ctx, in, key, maxData); readErr != nil || !bytes.Equal(there, o.body) { // else the list lags
+				return putBack, fmt.Errorf("put back snapshot %s, which the store has lost: %w", s.ID, err)
+			}
+		case size != int64(len(o.body)):
+			return putBack, damaged(s.ID, "%s is another one than when this run began", o.name)
+		}
+	}
+	return putBack, nil
 }
 
 // ErrNotFound: the store answered, and holds no snapshot of that name, or none at all.
@@ -234,7 +274,7 @@ func Load(ctx context.Context, s store.Store, id string) (*Snapshot, error) {
 		return nil, err
 	}
 	id = f.ID
-	m, err := ReadManifest(ctx, s, id)
+	m, manifest, err := readManifest(ctx, s, id)
 	if err != nil {
 		return nil, err
 	}
@@ -249,19 +289,25 @@ func Load(ctx context.Context, s store.Store, id string) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Snapshot{Manifest: m, Executions: executions}, nil
+	return &Snapshot{Manifest: m, Executions: executions, manifest: manifest, data: data}, nil
 }
 
 // ReadManifest reads what a snapshot says about itself, without its executions.
 func ReadManifest(ctx context.Context, s store.Store, id string) (Manifest, error) {
+	m, _, err := readManifest(ctx, s, id)
+	return m, err
+}
+
+func readManifest(ctx context.Context, s store.Store, id string) (Manifest, []byte, error) {
 	body, err := store.ReadAll(ctx, s, folder(id)+manifestName, maxManifest)
 	if errors.Is(err, store.ErrNotFound) {
-		return Manifest{}, fmt.Errorf("read snapshot %s: %w: %w", id, ErrNotFound, err)
+		return Manifest{}, nil, fmt.Errorf("read snapshot %s: %w: %w", id, ErrNotFound, err)
 	}
 	if err != nil {
-		return Manifest{}, fmt.Errorf("read snapshot %s: %w", id, err)
+		return Manifest{}, nil, fmt.Errorf("read snapshot %s: %w", id, err)
 	}
-	return parseManifest(id, body)
+	m, err := parseManifest(id, body)
+	return m, body, err
 }
 
 func parseManifest(id string, body []byte) (Manifest, error) {

@@ -22,6 +22,8 @@ type Summary struct {
 	Closed bool
 	// Err is why nothing above can be trusted, a *DamagedError; nil if it can.
 	Err error
+
+	head string // checksum of the last entry
 }
 
 // Name is how people and object keys call the window.
@@ -40,9 +42,15 @@ func Summaries(ctx context.Context, s store.Store) ([]Summary, error) {
 			all = append(all, Summary{Number: number - 1, Err: missing(number)})
 		}
 		w := Summary{Number: number}
+		before := "" // the bottom windows may have been pruned
+		if n := len(all); n > 0 {
+			before = all[n-1].head
+		} else if number == 1 {
+			before = genesis
+		}
 		w.Err = whole(number, entries[number])
 		if w.Err == nil {
-			w.Err = w.read(ctx, s, entries[number])
+			w.Err = w.read(ctx, s, entries[number], before)
 		}
 		if w.Err != nil && !isDamaged(w.Err) {
 			return nil, w.Err
@@ -52,7 +60,8 @@ func Summaries(ctx context.Context, s store.Store) ([]Summary, error) {
 	return all, nil
 }
 
-func (w *Summary) read(ctx context.Context, s store.Store, entries []int) error {
+// read reads the two ends. before is the checksum of the last entry of the window before, empty if not known.
+func (w *Summary) read(ctx context.Context, s store.Store, entries []int, before string) error {
 	first := &Window{Number: w.Number}
 	if err := first.extend(ctx, s, 1); err != nil {
 		return err
@@ -69,7 +78,10 @@ func (w *Summary) read(ctx context.Context, s store.Store, entries []int) error 
 	}
 	last := lines[len(lines)-1]
 	w.Last, w.Closed = last.At, last.Event == Closed
-	return nil
+	if w.Closed { // else a prune that was killed has left its beginning, if it is not the newest
+		w.head = sumOf(body)
+	}
+	return followsWindow(w.Number, first.Lines[0], before)
 }
 
 // ErrNotFound: the store answered, and holds no window of that number, or none at all.
@@ -101,7 +113,11 @@ func Read(ctx context.Context, s store.Store, number int) (*Window, error) {
 	if err != nil || len(entries[number]) == 0 {
 		return nil, err
 	}
-	return read(ctx, s, number, entries[number])
+	w, err := read(ctx, s, number, entries[number])
+	if err == nil {
+		err = w.anchored(ctx, s)
+	}
+	return w, err
 }
 
 // Delete deletes the records of the bottom window, its reports first and then its journal from

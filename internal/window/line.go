@@ -49,6 +49,8 @@ type Line struct {
 	Run    string    `json:"run"`
 	At     time.Time `json:"at"` // UTC, by the writer's clock; for people, never compared
 	Event  Event     `json:"event"`
+	// Prev, on the first line of an entry, is the SHA-256 of the bytes of the entry before (see chain.go).
+	Prev string `json:"prev,omitempty"`
 
 	Goal     Goal           `json:"goal,omitempty"`     // intent and outcomes
 	Key      *execution.Key `json:"key,omitempty"`      // intent and outcomes

@@ -31,6 +31,9 @@ type Run struct {
 	window  *Window
 	pending *unanswered // it must be settled before anything else is appended
 	balance *Balance
+	keepers []Keeper
+	putBack []string  // keys of what the store had lost
+	looked  time.Time // when the run last looked for its own records
 
 	mu       sync.Mutex
 	sent     time.Time // before the newest append was sent, monotonic and wall
@@ -60,19 +63,19 @@ func NewHolder(mode, pod, host string, pid int, tool string) Holder {
 // creation, without which the journal is no lock. If another process opens the window
 // at the same time it is ErrBusy.
 func OpenNext(ctx context.Context, s store.Store, last *Window, p Pinned, who Holder) (*Run, error) {
-	number := 1
+	number, head := 1, genesis
 	if last != nil {
 		if !last.Closed() {
 			return nil, &RefusedError{Err: ErrBusy, Window: last.Name(), Holder: last.Holder()}
 		}
-		number = last.Number + 1
+		number, head = last.Number+1, last.head()
 		before, done := last.Intent()
 		p.Before, p.BeforeOff = before, before != "" && !done
 	}
 	if err := Probe(ctx, s, who.Run); err != nil {
 		return nil, err
 	}
-	r := newRun(s, &Window{Number: number, Pinned: p}, who)
+	r := newRun(s, &Window{Number: number, Pinned: p, before: head}, who)
 	lines := []Line{{Event: Open, Window: &p}, {Event: Begin, Holder: &who}}
 	if err := r.Append(ctx, lines...); err != nil {
 		var taken *RefusedError
@@ -164,8 +167,11 @@ func (w *Window) watch(ctx context.Context, s store.Store) (silent bool, err err
 		if err != nil {
 			return false, err
 		}
-		if n := len(entries[w.Number]); n > w.entries {
+		switch n := len(entries[w.Number]); {
+		case n > w.entries():
 			return false, w.extend(ctx, s, n)
+		case n < w.entries():
+			return false, damaged(entryKey(w.Number, n+1), "was there a moment ago and is missing now")
 		}
 		if over {
 			return true, nil
@@ -195,7 +201,7 @@ func (w *Window) Refresh(ctx context.Context, s store.Store) ([]Line, error) {
 		return nil, err
 	}
 	had := len(w.Lines)
-	if n := len(entries[w.Number]); n > w.entries {
+	if n := len(entries[w.Number]); n > w.entries() {
 		err = w.extend(ctx, s, n)
 	}
 	return w.Lines[had:], err
@@ -270,6 +276,11 @@ func (r *Run) append(ctx context.Context, beat bool, lines []Line) error {
 	if r.window.Closed() { // by the append that had no answer
 		return &RefusedError{Err: ErrClosed, Window: r.window.Name()}
 	}
+	if peopleActOn(lines) {
+		if err := r.look(ctx); err != nil {
+			return err
+		}
+	}
 	return r.put(ctx, lines, time.Now())
 }
 
@@ -279,11 +290,12 @@ func (r *Run) put(ctx context.Context, lines []Line, sent time.Time) error {
 	if err := r.superseded(nil); err != nil {
 		return err
 	}
+	lines[0].Prev = r.window.head()
 	body, err := encodeEntry(lines)
 	if err != nil {
 		return err
 	}
-	key := entryKey(r.window.Number, r.window.entries+1)
+	key := entryKey(r.window.Number, r.window.entries()+1)
 	err = r.store.Put(ctx, key, body, store.PutOptions{IfAbsent: true})
 	if errors.Is(err, store.ErrExists) {
 		var there []byte
@@ -299,8 +311,7 @@ func (r *Run) put(ctx context.Context, lines []Line, sent time.Time) error {
 	r.mu.Lock()
 	r.sent = sent
 	r.mu.Unlock()
-	r.window.entries++
-	r.window.Lines = append(r.window.Lines, lines...)
+	r.window.add(lines, body)
 	if r.balance != nil {
 		r.balance.Apply(lines...)
 	}

@@ -19,8 +19,11 @@
 //   - A run takes over only after it has itself watched the journal be silent for one
 //     lease. Clocks of two machines are never compared for this.
 //   - What remains to be done is a pure function of snapshot and journal (Remaining).
-//   - A gap, a torn entry, an entry nobody here wrote, an unknown event or schema is
+//   - A gap, a torn entry, an entry nobody here wrote, one that does not follow the one
+//     before it, a journal shorter than its report says, an unknown event or schema is
 //     damage: it is named and refused, never guessed over.
+//   - Before a run says what people act on (quiet, an end with 0 or 3, closed) it looks
+//     for its own records, and puts back what the store has lost.
 package window
 
 import (
@@ -57,7 +60,11 @@ type Window struct {
 	Pinned Pinned
 	Lines  []Line
 
-	entries int // how many journal objects there are
+	before  string   // checksum of the last entry of the window before, genesis if there is none; empty if not known
+	sums    []string // checksum of each entry
+	sizes   []int64  // bytes of each entry
+	starts  []int    // index in Lines of the first line of each entry
+	chained bool     // an entry carries the checksum of the one before
 }
 
 // Name is how people and object keys call the window.
@@ -125,7 +132,40 @@ func Look(ctx context.Context, s store.Store) (*Window, error) {
 		}
 	}
 	number := numbers[len(numbers)-1]
-	return read(ctx, s, number, entries[number])
+	w, err := read(ctx, s, number, entries[number])
+	if err == nil {
+		err = w.anchored(ctx, s)
+	}
+	if err == nil {
+		w.before, err = lastSum(ctx, s, number-1, entries[number-1])
+	}
+	if err == nil {
+		err = followsWindow(number, w.Lines[0], w.before)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return w, nil
+}
+
+// lastSum is the checksum of the last entry of a window: genesis of window 0, and empty, which is not known, of one that
+// was pruned. A prune that was killed leaves the beginning of a journal, which no entry closes.
+func lastSum(ctx context.Context, s store.Store, number int, entries []int) (string, error) {
+	switch {
+	case number == 0:
+		return genesis, nil
+	case len(entries) == 0:
+		return "", nil
+	}
+	key := entryKey(number, entries[len(entries)-1])
+	body, err := store.ReadAll(ctx, s, key, maxEntry)
+	if err != nil {
+		return "", fmt.Errorf("read journal: %w", err)
+	}
+	if lines, err := parseEntry(key, body); err != nil || lines[len(lines)-1].Event != Closed {
+		return "", err
+	}
+	return sumOf(body), nil
 }
 
 // missing is the damage of a window that is not there, below one that is.
@@ -192,17 +232,16 @@ func read(ctx context.Context, s store.Store, number int, entries []int) (*Windo
 
 // extend reads the entries after those that the window has, up to number last.
 func (w *Window) extend(ctx context.Context, s store.Store, last int) error {
-	parsed := make([][]Line, last-w.entries)
+	bodies, parsed := make([][]byte, last-w.entries()), make([][]Line, last-w.entries())
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(readersOnce)
 	for i := range parsed {
-		key := entryKey(w.Number, w.entries+1+i)
-		g.Go(func() error {
-			body, err := store.ReadAll(ctx, s, key, maxEntry)
-			if err != nil {
+		key := entryKey(w.Number, w.entries()+1+i)
+		g.Go(func() (err error) {
+			if bodies[i], err = store.ReadAll(ctx, s, key, maxEntry); err != nil {
 				return fmt.Errorf("read journal: %w", err)
 			}
-			parsed[i], err = parseEntry(key, body)
+			parsed[i], err = parseEntry(key, bodies[i])
 			return err
 		})
 	}
@@ -210,8 +249,8 @@ func (w *Window) extend(ctx context.Context, s store.Store, last int) error {
 		return err
 	}
 	for i, lines := range parsed {
-		key := entryKey(w.Number, w.entries+1)
-		switch first := w.entries == 0; {
+		key := entryKey(w.Number, w.entries()+1)
+		switch first := w.entries() == 0; {
 		case first && (lines[0].Event != Open || lines[0].Window == nil || lines[0].Window.Lease <= 0):
 			return damaged(key, "does not open a window")
 		case !first && lines[0].Event == Open:
@@ -219,8 +258,10 @@ func (w *Window) extend(ctx context.Context, s store.Store, last int) error {
 		case w.Closed():
 			return damaged(key, "comes after the entry that closed the window")
 		}
-		w.Lines = append(w.Lines, parsed[i]...)
-		w.entries++
+		if err := w.follows(key, lines[0]); err != nil {
+			return err
+		}
+		w.add(lines, bodies[i])
 	}
 	w.Pinned = *w.Lines[0].Window
 	return nil
@@ -249,6 +290,9 @@ func parseEntry(key string, body []byte) ([]Line, error) {
 		if i > 0 && l.Run != lines[0].Run {
 			return nil, damaged(key, "line %d: is of another run than the first", i+1)
 		}
+		if i > 0 && l.Prev != "" {
+			return nil, damaged(key, "line %d: carries a checksum, which only the first line of an entry does", i+1)
+		}
 		lines = append(lines, l)
 	}
 	return lines, nil
@@ -268,9 +312,11 @@ func encodeEntry(lines []Line) ([]byte, error) {
 
 // Pinned is what a window keeps to from its first entry to its last.
 type Pinned struct {
-	Snapshot string           `json:"snapshot"` // id
-	SHA256   string           `json:"sha256"`   // of the snapshot's data object
-	Domino   string           `json:"domino"`   // URL of the deployment
+	Snapshot string `json:"snapshot"` // id
+	SHA256   string `json:"sha256"`   // of the snapshot's data object
+	// Manifest is the SHA-256 of the snapshot's manifest. Empty in a window of a version that did not pin it.
+	Manifest string           `json:"manifest,omitempty"`
+	Domino   string           `json:"domino"` // URL of the deployment
 	Filter   execution.Filter `json:"filter,omitzero"`
 	// Handling of jobs and builds. Empty in a window of a version that left them alone.
 	Handling execution.Handling `json:"handling,omitzero"`

@@ -412,7 +412,7 @@ func TestFlagsOfAWindow(t *testing.T) {
 func TestFieldsOfLaterVersionsAreIgnored(t *testing.T) {
 	s := mem.New()
 	end(t, open(t, s), 0)
-	line := `{"schema":"dmm.journal/v1","run":"x","at":"2026-09-22T19:02:27Z","event":"heartbeat","findings":[{"severity":"error","code":"c","message":"m"}],"later":{"a":[1]}}` + "\n"
+	line := `{"schema":"dmm.journal/v1","prev":"` + look(t, s).Anchor().Head + `","run":"x","at":"2026-09-22T19:02:27Z","event":"heartbeat","findings":[{"severity":"error","code":"c","message":"m"}],"later":{"a":[1]}}` + "\n"
 	put(t, s, "windows/000001/journal/00000003.jsonl", line)
 	w, err := window.Look(t.Context(), s)
 	if err != nil {

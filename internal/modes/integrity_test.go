@@ -1,0 +1,368 @@
+package modes_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/domino-maintenance-mode/dmm/internal/modes"
+	"github.com/domino-maintenance-mode/dmm/internal/store"
+	"github.com/domino-maintenance-mode/dmm/internal/store/file"
+	"github.com/domino-maintenance-mode/dmm/internal/store/mem"
+	"github.com/domino-maintenance-mode/dmm/internal/window"
+)
+
+func entryOf(window, n int) string {
+	return fmt.Sprintf("windows/%06d/journal/%08d.jsonl", window, n)
+}
+
+// edited is an entry with a field of its first line changed, well-formed as before.
+func edited(t *testing.T, body []byte, change func(*window.Line)) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	for i, line := range slices.Collect(bytes.Lines(body)) {
+		var l window.Line
+		if err := json.Unmarshal(line, &l); err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			change(&l)
+		}
+		enc := json.NewEncoder(&out)
+		enc.SetEscapeHTML(false)
+		if err := enc.Encode(l); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return out.Bytes()
+}
+
+// Whatever somebody does to a journal that leaves each entry well-formed is damage, named by its key, in each mode
+// that reads it.
+func TestAJournalThatWasTamperedWithIsRefusedByName(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, small(), "DMM_RESTORE_WORKSPACES=true")
+		ran := s.running()
+		s.maintain() // window 1, closed
+		s.must(0, "snapshot")
+		s.must(0, "shutdown")
+		down := s.running()
+		journal := s.keys("windows/000002/journal/")
+		n := len(journal)
+		if n < 6 {
+			t.Fatalf("the journal has %d entries, too few to tamper with", n)
+		}
+		whole := map[string][]byte{}
+		for _, key := range s.keys("") {
+			whole[key] = s.body(key)
+		}
+		foreign := s.body(entryOf(1, 4))
+		report := "windows/000002/report.json"
+		for name, c := range map[string]struct {
+			do   func()
+			want string // the key that is named
+		}{
+			"an entry is edited":       {func() { s.put(entryOf(2, 3), edited(t, whole[entryOf(2, 3)], func(l *window.Line) { l.Try++ })) }, entryOf(2, 4)},
+			"two entries are swapped":  {func() { s.put(entryOf(2, 3), whole[entryOf(2, 4)]); s.put(entryOf(2, 4), whole[entryOf(2, 3)]) }, entryOf(2, 3)},
+			"an entry is doubled":      {func() { s.put(entryOf(2, n+1), whole[entryOf(2, n)]) }, entryOf(2, n+1)},
+			"an entry of another":      {func() { s.put(entryOf(2, n+1), foreign) }, entryOf(2, n+1)},
+			"an entry without a chain": {func() { s.put(entryOf(2, n+1), edited(t, whole[entryOf(2, n)], func(l *window.Line) { l.Prev = "" })) }, entryOf(2, n+1)},
+			"the last entry is edited": {func() {
+				s.put(entryOf(2, n), edited(t, whole[entryOf(2, n)], func(l *window.Line) { l.Run = "another" }))
+			}, entryOf(2, n)},
+			"the last entry is gone": {func() { s.remove(entryOf(2, n)) }, entryOf(2, n)},
+			"all but the first are gone": {func() {
+				for i := 2; i <= n; i++ {
+					s.remove(entryOf(2, i))
+				}
+			}, entryOf(2, 2)},
+			"entry 1 is edited": {func() {
+				s.put(entryOf(2, 1), edited(t, whole[entryOf(2, 1)], func(l *window.Line) { l.Window.Intent = "another" }))
+			}, entryOf(2, 2)},
+			"it follows another window": {func() {
+				s.put(entryOf(1, len(s.keys("windows/000001/journal/"))), edited(t, s.body(s.keys("windows/000001/journal/")[len(s.keys("windows/000001/journal/"))-1]), func(l *window.Line) { l.Run = "another" }))
+			}, entryOf(2, 1)},
+		} {
+			c.do()
+			for _, mode := range []string{"status", "restore", "shutdown", "close", "verify", "report", "list", "snapshot"} {
+				res, err := s.run(mode, "DMM_REASON=x", "DMM_YES=true")
+				said := fmt.Sprint(err)
+				if err == nil && mode == "list" {
+					continue // it reads the ends of a journal alone
+				}
+				if err == nil && mode == "verify" && res.Code == 4 {
+					for _, w := range res.Windows {
+						said += w.Reason
+					}
+				} else if err == nil && mode == "report" && name == "it follows another window" {
+					continue // it reads one window
+				} else if modes.Classify(err) != modes.FaultRefused {
+					t.Errorf("%s: dmm %s: %v, want it refused", name, mode, err)
+				}
+				if !strings.Contains(said, c.want) {
+					t.Errorf("%s: dmm %s says %q, want %s named", name, mode, said, c.want)
+				}
+			}
+			for _, key := range s.keys("") {
+				if whole[key] == nil {
+					s.remove(key)
+				}
+			}
+			for key, body := range whole {
+				s.put(key, body)
+			}
+		}
+		if got := s.running(); len(got) != len(down) {
+			t.Errorf("%d executions run, want the %d of before: something was started", len(got), len(down))
+		}
+		s.remove(report) // without its anchor the journal is whole all the same
+		s.must(0, "status")
+		s.put(report, whole[report])
+		s.must(0, "restore")
+		s.wantSame(ran)
+	})
+}
+
+// intruding is a store in which something happens right after so many journal entries were written.
+type intruding struct {
+	store.Store
+	after int
+	do    func()
+}
+
+func (i *intruding) Put(ctx context.Context, key string, body []byte, o store.PutOptions) error {
+	err := i.Store.Put(ctx, key, body, o)
+	if err == nil && strings.Contains(key, "/journal/") {
+		if i.after--; i.after == 0 {
+			i.do()
+		}
+	}
+	return err
+}
+
+// onStores runs a test of what a store loses, on a store in memory and in a folder.
+func onStores(t *testing.T, test func(t *testing.T, s *site)) {
+	t.Run("mem", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			test(t, newSite(t, small(), "DMM_RESTORE_WORKSPACES=true"))
+		})
+	})
+	t.Run("file", func(t *testing.T) {
+		dir := filepath.Join(t.TempDir(), "store")
+		synctest.Test(t, func(t *testing.T) {
+			s := newSite(t, small(), "DMM_RESTORE_WORKSPACES=true")
+			var err error
+			if s.store, err = file.Open(dir); err != nil {
+				t.Fatal(err)
+			}
+			test(t, s)
+		})
+	})
+}
+
+// A bucket that is emptied, a share that goes away, a failover to an empty replica: what the store has lost while a run was at
+// work is put back before that says that it is done.
+func TestAStoreThatIsEmptiedDuringAStepIsPutBack(t *testing.T) {
+	for _, step := range []string{"shutdown", "restore"} {
+		t.Run(step, func(t *testing.T) {
+			onStores(t, func(t *testing.T, s *site) {
+				ran := s.running()
+				s.must(0, "snapshot")
+				if step == "restore" {
+					s.must(0, "shutdown")
+				}
+				had := len(s.keys("windows/000001/journal/"))
+				real, emptied := s.store, 0
+				s.store = &intruding{real, 4, func() {
+					for _, key := range s.keys("") {
+						if strings.HasPrefix(key, "probes/") {
+							continue
+						}
+						emptied++
+						if err := real.Delete(t.Context(), key); err != nil {
+							t.Error(err)
+						}
+					}
+				}}
+				res := s.must(0, step)
+				s.store = real
+				if emptied < had+4 {
+					t.Fatalf("%d objects were deleted, want the snapshot and the journal", emptied)
+				}
+				if !strings.Contains(res.Message, "had lost") || !strings.Contains(res.Message, "put back") {
+					t.Errorf("the last line is %q, want it to say what the store had lost", res.Message)
+				}
+				s.must(0, "verify")
+				if step == "shutdown" {
+					s.must(0, "restore")
+				}
+				s.wantSame(ran)
+			})
+		})
+	}
+}
+
+// What cannot be put back truthfully ends with "do not upgrade".
+func TestWhatCannotBePutBackEndsWithDoNotUpgrade(t *testing.T) {
+	for name, do := range map[string]func(*testing.T, *site){
+		"an entry that another version has written": func(t *testing.T, s *site) {
+			// As if by a version with a field more.
+			key := entryOf(1, 2)
+			s.put(key, bytes.Replace(s.body(key), []byte(`{"schema"`), []byte(`{"later":1,"schema"`), 1))
+			rechain(t, s, 1)
+			s.store = &intruding{s.store, 3, func() { s.remove(key) }}
+		},
+		"another object in its place": func(t *testing.T, s *site) {
+			s.store = &intruding{s.store, 3, func() { s.put(entryOf(1, 2), []byte("another\n")) }}
+		},
+		"another snapshot in its place": func(t *testing.T, s *site) {
+			s.store = &intruding{s.store, 3, func() { s.put(s.keys("snapshots/")[1], []byte("{}")) }}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newSite(t, small())
+				s.must(0, "snapshot")
+				s.interrupted(2*time.Second, "shutdown")
+				s.remove("windows/000001/report.json")
+				do(t, s)
+				res, err := s.run("shutdown")
+				if modes.Classify(err) != modes.FaultRefused || !strings.Contains(err.Error(), "Do not upgrade") {
+					t.Fatalf("dmm shutdown: %v, want it refused with Do not upgrade", err)
+				}
+				if res != nil && (strings.Contains(res.Message, "done") || strings.Contains(res.Next, "upgrade")) {
+					t.Errorf("the result says %q, next %q", res.Message, res.Next)
+				}
+			})
+		})
+	}
+}
+
+// rechain makes the checksums of a journal fit again after a change, as whoever forges one would.
+func rechain(t *testing.T, s *site, number int) {
+	t.Helper()
+	head := ""
+	for _, key := range s.keys(fmt.Sprintf("windows/%06d/journal/", number)) {
+		body := s.body(key)
+		if head != "" {
+			var first struct{ Prev string }
+			line, _, _ := bytes.Cut(body, []byte("\n"))
+			if err := json.Unmarshal(line, &first); err != nil {
+				t.Fatal(err)
+			}
+			body = bytes.Replace(body, []byte(first.Prev), []byte(head), 1)
+			s.put(key, body)
+		}
+		head = fmt.Sprintf("%x", sha256.Sum256(body))
+	}
+}
+
+// The end of the journal is where people and programs keep it: the last line, the result's JSON and the report.
+func TestEachStepSaysWhereItsJournalEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, small())
+		s.must(0, "snapshot")
+		for _, step := range []string{"shutdown", "restore"} {
+			res := s.must(0, step)
+			keys := s.keys("windows/000001/journal/")
+			head := fmt.Sprintf("%x", sha256.Sum256(s.body(keys[len(keys)-1])))
+			if res.Journal == nil || res.Journal.Entries != len(keys) || res.Journal.Head != head {
+				t.Errorf("%s: journal %+v, want %d entries and head %s", step, res.Journal, len(keys), head)
+			}
+			if want := fmt.Sprintf("window 000001, %d entries, head %s", len(keys), head[:12]); !strings.Contains(res.LastLine(), want) {
+				t.Errorf("%s: the last line is %q, want %q in it", step, res.LastLine(), want)
+			}
+			var kept struct{ Journal window.Anchor }
+			if err := json.Unmarshal(s.body("windows/000001/report.json"), &kept); err != nil || kept.Journal != *res.Journal {
+				t.Errorf("%s: the report has %+v, error %v, want %+v", step, kept.Journal, err, *res.Journal)
+			}
+		}
+	})
+}
+
+// A window that an older dmm has begun is finished by this one, and is a chain from where this one goes on.
+func TestAWindowOfAnOlderVersionIsChainedFromWhereThisOneGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, small(), "DMM_RESTORE_WORKSPACES=true")
+		ran := s.running()
+		s.must(0, "snapshot")
+		s.must(0, "shutdown")
+		old := mem.New()
+		entries := 0
+		for _, key := range s.keys("") {
+			body := s.body(key)
+			if strings.Contains(key, "/journal/") {
+				entries++
+				body = edited(t, body, func(l *window.Line) {
+					l.Prev = ""
+					if l.Window != nil {
+						l.Window.Manifest = ""
+					}
+				})
+			}
+			if !strings.Contains(key, "/report.") {
+				if err := old.Put(t.Context(), key, body, store.PutOptions{}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		s.store = old
+		s.must(0, "restore")
+		s.wantSame(ran)
+		for i, key := range s.keys("windows/000001/journal/") {
+			if got := bytes.Contains(s.body(key), []byte(`"prev":"`)); got != (i >= entries) {
+				t.Errorf("%s carries a checksum: %t", key, got)
+			}
+		}
+		s.must(0, "verify")
+		s.put(entryOf(1, entries), edited(t, s.body(entryOf(1, entries)), func(l *window.Line) { l.Run = "another" }))
+		s.remove("windows/000001/report.json")
+		s.must(4, "verify")
+	})
+}
+
+// What a chain costs is counted: a step lists its own journal once.
+func TestAStepListsItsOwnJournalOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, small())
+		s.must(0, "snapshot")
+		for _, step := range []string{"shutdown", "restore"} {
+			lists := 0
+			real := s.store
+			s.store = counting{real, func(prefix string) {
+				if prefix == "windows/000001/journal/" {
+					lists++
+				}
+			}}
+			s.must(0, step)
+			s.store = real
+			want := 2 // its own, and the one after its report
+			if step == "restore" {
+				want++ // to enter the window
+			}
+			if lists != want {
+				t.Errorf("%s lists the journal %d times, want %d", step, lists, want)
+			}
+		}
+	})
+}
+
+// counting is a store that tells of each list.
+type counting struct {
+	store.Store
+	listed func(prefix string)
+}
+
+func (c counting) List(ctx context.Context, prefix string) iter.Seq2[store.Info, error] {
+	c.listed(prefix)
+	return c.Store.List(ctx, prefix)
+}
