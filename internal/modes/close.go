@@ -46,7 +46,7 @@ func Close(ctx context.Context, e *Env) (*report.Result, error) {
 	}
 	if e.Config.DryRun {
 		balance := window.Remaining(lines, last.Lines)
-		for _, it := range balance.ToStart() {
+		for _, it := range outstanding(balance) {
 			res.Executions = append(res.Executions, report.ExecutionOf(it.Execution, "planned", "would be given up"))
 		}
 		res.Phase = balance.Phase
@@ -60,7 +60,7 @@ func Close(ctx context.Context, e *Env) (*report.Result, error) {
 	}
 	balance := run.Account(lines)
 	e.working(ctx, at, run, snap, fmt.Sprintf("Close begins in window %s: %s would be given up.", run.Name(), plural(len(balance.ToStart()), "execution")))
-	events := giveUp(balance, (*window.Item).Owed, e.Config.Reason)
+	events := giveUp(balance, func(*window.Item) bool { return true }, e.Config.Reason)
 	if err := run.Close(ctx, e.Config.Reason, events...); err != nil {
 		return nil, e.finish(ctx, run, nil, err)
 	}

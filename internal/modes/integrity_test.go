@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/domino-maintenance-mode/dmm/internal/dominosim"
 	"github.com/domino-maintenance-mode/dmm/internal/modes"
 	"github.com/domino-maintenance-mode/dmm/internal/store"
 	"github.com/domino-maintenance-mode/dmm/internal/store/file"
@@ -365,4 +366,110 @@ type counting struct {
 func (c counting) List(ctx context.Context, prefix string) iter.Seq2[store.Info, error] {
 	c.listed(prefix)
 	return c.Store.List(ctx, prefix)
+}
+
+// What ran before a maintenance and is down after the restore, but for what owners start themselves.
+func (s *site) lost(ran map[dominosim.Key]dominosim.Run) []string {
+	runs := s.running()
+	var ids []string
+	for k := range ran {
+		if _, up := runs[k]; !up {
+			ids = append(ids, k.ID)
+		}
+	}
+	return ids
+}
+
+// A store that was rolled back, failed over, swapped or emptied between the steps is whole and old, or another one. Each
+// restore then ends with another code than 0, and names all that is down, or says that the store holds nothing.
+func TestWhatAStoreHasForgottenBetweenTheStepsIsNamed(t *testing.T) {
+	deleted := func(s *site, keys ...string) {
+		for _, key := range keys {
+			s.remove(key)
+		}
+	}
+	for name, c := range map[string]struct {
+		forget func(s *site)
+		code   int // -1: an error of the kind not found
+	}{
+		"rolled back to the middle of the shutdown": {func(s *site) {
+			deleted(s, s.keys("windows/000001/report.")...)
+			deleted(s, s.keys("windows/000001/journal/")[3:]...)
+		}, 3},
+		"rolled back to the beginning of the shutdown": {func(s *site) {
+			deleted(s, s.keys("windows/000001/report.")...)
+			deleted(s, s.keys("windows/000001/journal/")[1:]...)
+		}, 3},
+		"rolled back to before the shutdown": {func(s *site) { deleted(s, s.keys("windows/")...) }, 3},
+		"emptied":                            {func(s *site) { deleted(s, s.keys("")...) }, -1},
+		"swapped for an empty one":           {func(s *site) { s.store = mem.New() }, -1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onStores(t, func(t *testing.T, s *site) {
+				ran := s.running()
+				s.must(0, "snapshot")
+				s.must(0, "shutdown")
+				c.forget(s)
+				res, err := s.run("restore")
+				if c.code < 0 {
+					if modes.Classify(err) != modes.FaultNotFound {
+						t.Fatalf("restore: %v, want not found", err)
+					}
+					return
+				}
+				if err != nil || res.Code != c.code {
+					t.Fatalf("restore ends with %v, error %v, want code %d", res, err, c.code)
+				}
+				lost := s.lost(ran)
+				if len(lost) == 0 {
+					t.Fatal("nothing was lost")
+				}
+				for _, id := range lost {
+					if got := outcomeOf(res, id); got != "unexplained" {
+						t.Errorf("%s is down, and restore says %q of it", id, got)
+					}
+				}
+				if last := res.LastLine(); !strings.Contains(last, fmt.Sprint(len(lost))) || strings.Contains(last, "is done") {
+					t.Errorf("the last line is %q, want the %d that are down in it", last, len(lost))
+				}
+				st := s.must(0, "status")
+				if strings.Contains(name, "before the shutdown") {
+					if !strings.Contains(st.Message, "newer than any window") {
+						t.Errorf("status says %q", st.Message)
+					}
+					s.must(0, "restore", "DMM_RESTORE_FROM="+s.must(0, "list").Snapshots[0].ID, "DMM_YES=true")
+					s.wantSame(ran)
+					return
+				}
+				if st.Phase != window.PhaseRestoring || len(s.lost(ran)) != len(lost) {
+					t.Errorf("the window is %s, want it open", st.Phase)
+				}
+				s.must(3, "restore") // again, until somebody settles it
+				s.must(0, "restore", "DMM_GIVE_UP=true")
+				s.must(0, "status")
+			})
+		})
+	}
+}
+
+// Whoever starts what is not explained, by hand, is done with it.
+func TestWhatIsNotExplainedAndRunsAgainIsDone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, small(), "DMM_RESTORE_WORKSPACES=true")
+		s.must(0, "snapshot")
+		app := s.anyRunning(dominosim.KindApp)
+		s.interrupted(50*time.Millisecond, "shutdown") // called off before it stops anything
+		if err := s.sim.OwnerStopApp(app.ID); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if res := s.must(3, "restore"); outcomeOf(res, app.ID) != "unexplained" || !strings.Contains(res.Message, "1 more") {
+			t.Errorf("restore says %q of it: %s", outcomeOf(res, app.ID), res.Message)
+		}
+		if err := s.sim.OwnerStartApp(app.ID); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		s.must(0, "restore")
+	})
 }

@@ -86,8 +86,18 @@ func (e *Env) narrowed(w *window.Window, snap *snapshot.Snapshot) error {
 // nothingToRestore says what the last window left down, since nothing will bring it back by itself.
 func (e *Env) nothingToRestore(ctx context.Context, at *scene) (*report.Result, error) {
 	res, err := at.nothingOpen(ctx, "Nothing to restore: no maintenance is open.")
-	if err != nil || at.last == nil {
-		return res, err
+	if err != nil {
+		return nil, err
+	}
+	snap, err := at.unmatched(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if snap != nil {
+		return res, e.missed(ctx, at, snap)
+	}
+	if at.last == nil {
+		return res, nil
 	}
 	var lines []execution.Execution
 	if snap, err := pinnedSnapshot(ctx, at.store, at.last.Pinned); err == nil {
@@ -108,7 +118,8 @@ func (e *Env) nothingToRestore(ctx context.Context, at *scene) (*report.Result, 
 
 // bringBack starts what the window owes, and closes it when nothing is owed any more.
 func (e *Env) bringBack(ctx context.Context, at *scene, run *window.Run, snap *snapshot.Snapshot) (*report.Result, error) {
-	settled := time.Now().Add(e.Config.Settle)
+	began := time.Now()
+	settled := began.Add(e.Config.Settle)
 	balance := run.Account(snap.Executions)
 	e.working(ctx, at, run, snap, fmt.Sprintf("Restore begins in window %s: %s to bring back.", run.Name(), plural(len(balance.ToStart()), "execution")))
 	ctx, done := run.Guard(ctx)
@@ -147,15 +158,19 @@ func (e *Env) bringBack(ctx context.Context, at *scene, run *window.Run, snap *s
 			at.res.Note(p.String())
 		}
 	}
+	if err == nil {
+		err = e.explain(ctx, at, run, balance, began)
+	}
 	var givenUp []window.Line
 	if err == nil && e.Config.GiveUp {
 		tried := func(it *window.Item) bool { return it.StartFailed() && e.filter().Match(it.Execution) }
 		givenUp = giveUp(balance, tried, "restore --give-up")
 	}
-	if err == nil && len(balance.ToStart()) == len(givenUp) {
+	back := len(outstanding(balance)) == len(givenUp)
+	if err == nil && back {
 		err = e.notices(at, run, balance).restored(ctx)
 	}
-	if err == nil && len(balance.ToStart()) == len(givenUp) {
+	if err == nil && back {
 		if err = run.Close(ctx, "", givenUp...); err == nil {
 			e.concludeRestore(at.res, balance, run.Pinned().Filter)
 			e.sealed(run, at.res, nil)
@@ -201,10 +216,15 @@ func back(b *window.Balance) []execution.Execution {
 	return all
 }
 
-// giveUp settles what is owed and meets a condition.
+// outstanding is what keeps a window open: what is owed, and what is down without an explanation.
+func outstanding(b *window.Balance) []*window.Item {
+	return slices.DeleteFunc(b.Items(), func(it *window.Item) bool { return !it.Owed() && !it.DownUnexplained() })
+}
+
+// giveUp settles what is outstanding and meets a condition.
 func giveUp(b *window.Balance, which func(*window.Item) bool, why string) []window.Line {
 	var lines []window.Line
-	for _, it := range b.ToStart() {
+	for _, it := range outstanding(b) {
 		if which(it) {
 			reason := window.GivenUpPrefix + why
 			if it.Start.Reason != "" {
@@ -337,6 +357,9 @@ func (e *Env) previewRestore(ctx context.Context, at *scene, snap *snapshot.Snap
 	if err := e.foresee(ctx, at, planned(plan)); err != nil {
 		return nil, err
 	}
+	if err := e.previewExplain(ctx, at, balance.Unexplained(journal[0].Window.Filter)); err != nil {
+		return nil, err
+	}
 	at.res.Message = fmt.Sprintf("Dry run, nothing was touched: restore has %s to bring back and would leave %d alone.", plural(len(plan.Steps), "execution"), len(plan.Left))
 	at.res.Next = "dmm restore"
 	return at.res, nil
@@ -388,7 +411,18 @@ func (e *Env) concludeRestore(res *report.Result, b *window.Balance, f execution
 			res.Message += fmt.Sprintf(" %d came back perhaps not as before, as listed.", n)
 		}
 	}()
+	unexplained := 0
+	for _, it := range b.Items() {
+		if it.DownUnexplained() {
+			unexplained++
+		}
+	}
 	switch {
+	case unexplained > 0:
+		res.Code = 3
+		res.Message = fmt.Sprintf("Restore is partial: %d of %s are back, %d failed, %d remain; %d more are down, and nothing on record says who stopped them.",
+			sum.Done, plural(sum.Total, "execution"), sum.Failed, sum.Remaining, unexplained) + rest
+		res.Next = "start in Domino what should run, then dmm restore again; or dmm restore --give-up, or dmm close --reason '...', to give up the rest"
 	case b.Phase == window.PhaseClosed && sum.Left > 0:
 		res.Message = fmt.Sprintf("Restore is done: %d of %s are back, %d left as listed; window %s is closed.", sum.Done, plural(sum.Total, "execution"), sum.Left, res.Window)
 	case b.Phase == window.PhaseClosed:

@@ -56,7 +56,10 @@ func status(ctx context.Context, e *Env) (*report.Result, error) {
 	}
 	res, w := at.res, at.last
 	if w == nil {
-		return at.nothingOpen(ctx, "No maintenance is open, and there has been none.")
+		if _, err := at.nothingOpen(ctx, "No maintenance is open, and there has been none."); err != nil {
+			return nil, err
+		}
+		return res, at.nameUnmatched(ctx)
 	}
 	res.Window, res.Snapshot, res.Domino = w.Name(), w.Pinned.Snapshot, w.Pinned.Domino
 	var lines []execution.Execution
@@ -101,6 +104,9 @@ func status(ctx context.Context, e *Env) (*report.Result, error) {
 		res.Message = fmt.Sprintf("No maintenance is open. The last, window %s, brought back %d of %s and left %d.", w.Name(), sum.Done, plural(sum.Total, "execution"), sum.Left)
 		if b.GivenUp != "" {
 			res.Message += " It was closed because: " + b.GivenUp
+		}
+		if err := at.nameUnmatched(ctx); err != nil {
+			return nil, err
 		}
 	case window.PhaseRestoring:
 		res.Message = fmt.Sprintf("Window %s is being restored: %d of %s are back, %d failed, %d left, %d remain.", w.Name(), sum.Done, plural(sum.Total, "execution"), sum.Failed, sum.Left, sum.Remaining)

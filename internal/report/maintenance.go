@@ -384,6 +384,14 @@ func (m *Maintenance) outcome(it *window.Item, w *window.Window) (Outcome, strin
 		return LeftAlone, stop.Reason
 	case it.Ours() && (stop.Outcome == window.Done || it.Claimed):
 		return Down, stop.Reason
+	case !it.Ours() && start.Outcome == window.Failed: // what the journal says nothing of
+		return Fail, start.Reason
+	case !it.Ours() && start.Outcome == window.Left && strings.HasPrefix(start.Reason, window.GivenUpPrefix):
+		return GivenUp, strings.TrimPrefix(start.Reason, window.GivenUpPrefix)
+	case !it.Ours() && start.Outcome == window.Left:
+		return LeftAlone, start.Reason
+	case !it.Ours() && start.Outcome == window.Done:
+		return Back, start.Reason
 	case it.Ours():
 		return Waiting, "its stop was sent, or about to be; nobody has seen it down yet"
 	case stop.Outcome == window.NotOurs:
@@ -410,6 +418,8 @@ func (m *Maintenance) outcome(it *window.Item, w *window.Window) (Outcome, strin
 func (m *Maintenance) next(e Entry, it *window.Item) string {
 	closed := m.Phase == window.PhaseClosed
 	switch {
+	case e.Outcome == Fail && !it.Ours() && !closed:
+		return "Start it in Domino if it should run. dmm restore looks again; dmm restore --give-up goes on without it."
 	case e.Outcome == Fail && it.Start.Outcome == window.Failed && !closed:
 		return "See in Domino why it does not start. dmm restore tries it again; dmm restore --give-up goes on without it."
 	case e.Outcome == Fail && !closed:

@@ -102,7 +102,7 @@ type Execution struct {
 	Name    string         `json:"name"`
 	Project string         `json:"project"`
 	Owner   string         `json:"owner,omitempty"`
-	Outcome string         `json:"outcome"` // done, failed, left, not-ours, untouched, remaining, planned, unknown; show: running, not running
+	Outcome string         `json:"outcome"` // done, failed, left, not-ours, untouched, unexplained, remaining, planned, unknown; show: running, not running
 	Reason  string         `json:"reason,omitempty"`
 	Guesses []string       `json:"guesses,omitempty"`
 }
@@ -147,7 +147,13 @@ func (r *Result) Starting(b *window.Balance, f execution.Filter) {
 	r.fill(b, window.Start, (*window.Item).Ours)
 	untouched := 0
 	for _, it := range b.Items() {
-		if it.Wanted() && !it.Ours() && it.Stop.Outcome != window.NotOurs && f.Match(it.Execution) {
+		if !it.Ours() && it.Start.Outcome != "" && it.Start.Outcome != window.Done {
+			outcome := string(it.Start.Outcome)
+			if it.DownUnexplained() {
+				outcome = "unexplained"
+			}
+			r.Executions = append(r.Executions, ExecutionOf(it.Execution, outcome, it.Start.Reason))
+		} else if it.Wanted() && !it.Ours() && it.Start.Outcome == "" && it.Stop.Outcome != window.NotOurs && f.Match(it.Execution) {
 			untouched++
 			reason := "shutdown did not get to it"
 			if it.Stop.Reason != "" {

@@ -64,6 +64,9 @@ func (it *Item) Ours() bool {
 // Owed reports whether it is ours and not yet back, nor settled otherwise.
 func (it *Item) Owed() bool { return it.Ours() && !it.Start.Settled() }
 
+// DownUnexplained reports whether a restore found it down though the journal says nothing of its stop.
+func (it *Item) DownUnexplained() bool { return !it.Ours() && it.Start.Outcome == Failed }
+
 // StartFailed reports whether the last attempt to start it failed.
 func (it *Item) StartFailed() bool { return it.Start.Outcome == Failed }
 
@@ -218,6 +221,14 @@ func (b *Balance) ToStop(f execution.Filter) []*Item {
 
 // ToStart returns what a restore still owes. What failed is among it.
 func (b *Balance) ToStart() []*Item { return b.where((*Item).Owed) }
+
+// Unexplained returns what ran, is no owner's business and dmm's as little: the journal says nothing of a stop, and
+// nobody has settled it since. A shutdown that was called off has left such behind, running; what of it is down is not explained.
+func (b *Balance) Unexplained(f execution.Filter) []*Item {
+	return b.where(func(it *Item) bool {
+		return it.Wanted() && !it.Ours() && it.Stop == (Attempt{}) && !it.Start.Settled() && f.Match(it.Execution)
+	})
+}
 
 func (b *Balance) where(keep func(*Item) bool) []*Item {
 	var items []*Item
