@@ -46,7 +46,7 @@ func Close(ctx context.Context, e *Env) (*report.Result, error) {
 	}
 	if e.Config.DryRun {
 		balance := window.Remaining(lines, last.Lines)
-		for _, it := range outstanding(balance) {
+		for _, it := range balance.Outstanding() {
 			res.Executions = append(res.Executions, report.ExecutionOf(it.Execution, "planned", "would be given up"))
 		}
 		res.Phase = balance.Phase

@@ -166,7 +166,7 @@ func (e *Env) bringBack(ctx context.Context, at *scene, run *window.Run, snap *s
 		tried := func(it *window.Item) bool { return it.StartFailed() && e.filter().Match(it.Execution) }
 		givenUp = giveUp(balance, tried, "restore --give-up")
 	}
-	back := len(outstanding(balance)) == len(givenUp)
+	back := len(balance.Outstanding()) == len(givenUp)
 	if err == nil && back {
 		err = e.notices(at, run, balance).restored(ctx)
 	}
@@ -216,15 +216,10 @@ func back(b *window.Balance) []execution.Execution {
 	return all
 }
 
-// outstanding is what keeps a window open: what is owed, and what is down without an explanation.
-func outstanding(b *window.Balance) []*window.Item {
-	return slices.DeleteFunc(b.Items(), func(it *window.Item) bool { return !it.Owed() && !it.DownUnexplained() })
-}
-
 // giveUp settles what is outstanding and meets a condition.
 func giveUp(b *window.Balance, which func(*window.Item) bool, why string) []window.Line {
 	var lines []window.Line
-	for _, it := range outstanding(b) {
+	for _, it := range b.Outstanding() {
 		if which(it) {
 			reason := window.GivenUpPrefix + why
 			if it.Start.Reason != "" {

@@ -222,6 +222,11 @@ func (b *Balance) ToStop(f execution.Filter) []*Item {
 // ToStart returns what a restore still owes. What failed is among it.
 func (b *Balance) ToStart() []*Item { return b.where((*Item).Owed) }
 
+// Outstanding returns what keeps the window open: what is owed, and what is down without an explanation.
+func (b *Balance) Outstanding() []*Item {
+	return b.where(func(it *Item) bool { return it.Owed() || it.DownUnexplained() })
+}
+
 // Unexplained returns what ran, is no owner's business and dmm's as little: the journal says nothing of a stop, and
 // nobody has settled it since. A shutdown that was called off has left such behind, running; what of it is down is not explained.
 func (b *Balance) Unexplained(f execution.Filter) []*Item {
