@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/domino-maintenance-mode/dmm/internal/report"
+	"github.com/domino-maintenance-mode/dmm/internal/seal"
 	"github.com/domino-maintenance-mode/dmm/internal/store"
 	"github.com/domino-maintenance-mode/dmm/internal/window"
 )
@@ -49,7 +50,7 @@ const tolerableSkew = time.Minute
 // tryStore tries everything that a maintenance does to its store on the object probes/ID, as opening a window does
 // (window.Probe). What it could try is in the result, error or not; the error is that of the first thing that failed.
 func (e *Env) tryStore(ctx context.Context, s store.Store, id string) (*report.Store, error) {
-	about, _ := s.(store.Describer)
+	about, _ := seal.Of(s).Store.(store.Describer)
 	check := &report.Store{Store: e.place}
 	if about != nil {
 		who, cancel := context.WithTimeout(ctx, 15*time.Second)

@@ -23,6 +23,9 @@ func Close(ctx context.Context, e *Env) (*report.Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := e.keyed(at); err != nil {
+		return nil, err
+	}
 	if !at.open() {
 		return at.nothingOpen(ctx, "Nothing to close: no maintenance is open.")
 	}

@@ -5,6 +5,7 @@ import (
 	"syscall"
 
 	"github.com/domino-maintenance-mode/dmm/internal/domino"
+	"github.com/domino-maintenance-mode/dmm/internal/seal"
 	"github.com/domino-maintenance-mode/dmm/internal/snapshot"
 	"github.com/domino-maintenance-mode/dmm/internal/store"
 	"github.com/domino-maintenance-mode/dmm/internal/store/file"
@@ -63,6 +64,10 @@ func NextStep(mode string, err error) string {
 		return "set DMM_STORE to storage that can create an object only if it is absent"
 	case errors.As(err, new(*window.LostError)):
 		return "see to it that DMM_STORE still is the storage that it was, and put the objects back from its versions or backups; then " + again
+	case errors.Is(err, seal.ErrUnsealed) && isDamaged(err):
+		return "if nobody may write to the store but dmm, and this was written before there was a key: " + again + " --allow-unsigned"
+	case errors.Is(err, seal.ErrForged) && isDamaged(err):
+		return "see who may write to the store, and put the object back from its versions; if the key is another one than it was written under, set DMM_JOURNAL_KEY_FILE to that"
 	case errors.As(err, new(*window.DamagedError)):
 		return "put the object back from the bucket's versions or backups: nothing goes on without it, and nothing was touched; if it is lost, see \"A journal is lost\" in docs/runbook.md"
 	case errors.As(err, new(*snapshot.DamagedError)) && mode != window.ModeRestore && mode != window.ModeShutdown && mode != "status":

@@ -21,6 +21,7 @@ import (
 	"github.com/domino-maintenance-mode/dmm/internal/execution"
 	"github.com/domino-maintenance-mode/dmm/internal/kube"
 	"github.com/domino-maintenance-mode/dmm/internal/report"
+	"github.com/domino-maintenance-mode/dmm/internal/seal"
 	"github.com/domino-maintenance-mode/dmm/internal/snapshot"
 	"github.com/domino-maintenance-mode/dmm/internal/store"
 	"github.com/domino-maintenance-mode/dmm/internal/window"
@@ -174,6 +175,9 @@ func (e *Env) beginOffline(ctx context.Context, mode string) (*scene, error) {
 	}
 	e.traces.store = st
 	s := &scene{res: e.result(mode), store: st, last: last}
+	if last != nil && last.Sealed() && seal.Of(st).Key == nil {
+		s.res.Note("the records are under a key, and DMM_JOURNAL_KEY_FILE names none: what they say could not be checked")
+	}
 	if s.open() {
 		s.res.Window, s.res.Snapshot = last.Name(), last.Pinned.Snapshot
 	}

@@ -32,6 +32,9 @@ func Restore(ctx context.Context, e *Env) (*report.Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := e.keyed(at); err != nil {
+		return nil, err
+	}
 	if from := e.Config.RestoreFrom; from != "" {
 		return e.restoreFrom(ctx, at, from)
 	}

@@ -1,6 +1,7 @@
 package modes
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -53,7 +54,7 @@ func Shutdown(ctx context.Context, e *Env) (*report.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := e.another(at); err != nil {
+	if err := cmp.Or(e.keyed(at), e.another(at)); err != nil {
 		return nil, err
 	}
 	if has, err := e.hasBeen(at); has || err != nil {

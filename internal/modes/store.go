@@ -9,6 +9,7 @@ import (
 
 	"github.com/domino-maintenance-mode/dmm/internal/config"
 	"github.com/domino-maintenance-mode/dmm/internal/kube"
+	"github.com/domino-maintenance-mode/dmm/internal/seal"
 	"github.com/domino-maintenance-mode/dmm/internal/store"
 	"github.com/domino-maintenance-mode/dmm/internal/store/azure"
 	"github.com/domino-maintenance-mode/dmm/internal/store/file"
@@ -26,8 +27,54 @@ const (
 	sharedBackups = "/opt/shared/backups"
 )
 
-// open opens the store that the settings name.
+// open opens the store that the settings name, with the key of its records if they name one.
 func (e *Env) open(ctx context.Context) (store.Store, error) {
+	key, err := e.journalKey()
+	if err != nil {
+		return nil, err
+	}
+	s, err := e.openStore(ctx)
+	if err != nil || key == nil && !e.Config.AllowUnsigned {
+		return s, err
+	}
+	return seal.Store{Store: s, Key: key, AllowUnsealed: e.Config.AllowUnsigned}, nil
+}
+
+// journalKey reads the key of the records, nil if the settings name none.
+func (e *Env) journalKey() (*seal.Key, error) {
+	file := e.Config.JournalKeyFile
+	if file == "" {
+		return nil, nil
+	}
+	secret, err := os.ReadFile(file)
+	var key *seal.Key
+	if err == nil {
+		key, err = seal.NewKey(secret)
+	}
+	if err != nil {
+		return nil, &UsageError{
+			Reason: fmt.Sprintf("DMM_JOURNAL_KEY_FILE is %s: %v", file, err),
+			Next:   "name a file that holds the key; a first one is made by: head -c 32 /dev/urandom | base64 > FILE",
+		}
+	}
+	return key, nil
+}
+
+// keyed refuses to act on records that are under a key where none is at hand: what they say cannot be told from what
+// somebody else has written.
+func (e *Env) keyed(at *scene) error {
+	sealed := seal.Of(at.store)
+	if at.last == nil || !at.last.Sealed() || sealed.Key != nil || sealed.AllowUnsealed {
+		return nil
+	}
+	return &Refusal{
+		Reason: fmt.Sprintf("window %s is under a key, and DMM_JOURNAL_KEY_FILE names none", at.last.Name()),
+		Next: "set DMM_JOURNAL_KEY_FILE; the chart keeps the key in the Secret that ends in -journal-key. " +
+			"If it is lost: --allow-unsigned, once you have looked at what dmm " + at.res.Mode + " --dry-run --allow-unsigned would do",
+	}
+}
+
+func (e *Env) openStore(ctx context.Context) (store.Store, error) {
 	e.place = e.Config.Store
 	if e.Store != nil {
 		return e.Store, nil

@@ -31,6 +31,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/domino-maintenance-mode/dmm/internal/execution"
+	"github.com/domino-maintenance-mode/dmm/internal/seal"
 	"github.com/domino-maintenance-mode/dmm/internal/store"
 )
 
@@ -42,6 +43,7 @@ const (
 	manifestName = "manifest.json"
 	dataName     = "executions.jsonl.zst"
 	root         = "snapshots/"
+	codePrefix   = "{\n  \"mac\": \"" // how a manifest begins that carries a code
 )
 
 // Bounds on what a reader takes into memory, far above any deployment.
@@ -54,6 +56,9 @@ const (
 // Manifest describes a snapshot. Its JSON is a format others rely on; readers keep
 // to the fields they know.
 type Manifest struct {
+	// MAC is the manifest's code, if it was written under a key (see package seal). It comes first.
+	MAC string `json:"mac,omitempty"`
+
 	Schema  string    `json:"schema"`
 	ID      string    `json:"id"`
 	From    time.Time `json:"from"` // when looking began, UTC
@@ -155,7 +160,10 @@ var ErrNone = fmt.Errorf("%w", ErrNotFound)
 type DamagedError struct {
 	ID     string
 	Reason string
+	Err    error // what package seal says, if that is the reason
 }
+
+func (e *DamagedError) Unwrap() error { return e.Err }
 
 func (e *DamagedError) Error() string { return "read snapshot " + e.ID + ": " + e.Reason }
 
@@ -195,9 +203,19 @@ func Write(ctx context.Context, s store.Store, m Manifest, executions []executio
 		return fail(err)
 	}
 	m.Schema, m.Counts, m.Data = Schema, Count(executions), dataOf(data, executions)
+	key := folder(m.ID) + manifestName
+	sealed := seal.Of(s)
+	if sealed.Key != nil {
+		m.MAC = seal.Blank
+	}
 	body, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
 		return fail(err)
+	}
+	body = append(body, '\n')
+	if sealed.Key != nil {
+		sealed.Key.Seal(seal.Manifest, key, codePrefix, body)
+		m.MAC = string(body[len(codePrefix):][:len(seal.Blank)])
 	}
 	if err := s.Put(ctx, folder(m.ID)+dataName, data, store.PutOptions{IfAbsent: true}); err != nil {
 		return fail(err)
@@ -207,7 +225,7 @@ func Write(ctx context.Context, s store.Store, m Manifest, executions []executio
 			return fail(err)
 		}
 	}
-	if err := s.Put(ctx, folder(m.ID)+manifestName, append(body, '\n'), store.PutOptions{IfAbsent: true}); err != nil {
+	if err := s.Put(ctx, key, body, store.PutOptions{IfAbsent: true}); err != nil {
 		return fail(err)
 	}
 	return m, nil
@@ -305,6 +323,11 @@ func readManifest(ctx context.Context, s store.Store, id string) (Manifest, []by
 	}
 	if err != nil {
 		return Manifest{}, nil, fmt.Errorf("read snapshot %s: %w", id, err)
+	}
+	if sealed := seal.Of(s); sealed.Key != nil && !sealed.AllowUnsealed {
+		if err := sealed.Key.Check(seal.Manifest, folder(id)+manifestName, codePrefix, body); err != nil {
+			return Manifest{}, nil, &DamagedError{ID: id, Reason: manifestName + ": " + err.Error(), Err: err}
+		}
 	}
 	m, err := parseManifest(id, body)
 	return m, body, err

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/domino-maintenance-mode/dmm/internal/seal"
 	"github.com/domino-maintenance-mode/dmm/internal/store"
 )
 
@@ -60,6 +61,7 @@ func (w *Window) add(lines []Line, body []byte) {
 	w.Lines = append(w.Lines, lines...)
 	w.sums, w.sizes = append(w.sums, sumOf(body)), append(w.sizes, int64(len(body)))
 	w.chained = w.chained || lines[0].Prev != ""
+	w.sealed = w.sealed || len(w.sums) == 1 && lines[0].MAC != ""
 }
 
 // follows refuses an entry that does not fit to the one before it.
@@ -117,6 +119,41 @@ func (w *Window) anchored(ctx context.Context, s store.Store) error {
 		return damaged(entryKey(w.Number, a.Journal.Entries), "is not the entry that %s was made from: the journal had %s", key, a.Journal)
 	}
 	return nil
+}
+
+// codePrefix is how an entry begins that carries a code.
+const codePrefix = `{"mac":"`
+
+// checkCode refuses an entry without the code that it must have.
+func checkCode(s store.Store, key string, body []byte) error {
+	sealed := seal.Of(s)
+	if sealed.Key == nil || sealed.AllowUnsealed {
+		return nil
+	}
+	if err := sealed.Key.Check(seal.JournalEntry, key, codePrefix, body); err != nil {
+		return &DamagedError{Key: key, Reason: err.Error(), Err: err}
+	}
+	return nil
+}
+
+// Sealed reports whether the window is under a key.
+func (w *Window) Sealed() bool { return w.sealed }
+
+// encode is what the next entry is to hold.
+func (r *Run) encode(key string, lines []Line) ([]byte, error) {
+	lines[0].Prev = r.window.head()
+	k := seal.Of(r.store).Key
+	if k == nil || r.window.entries() > 0 && !r.window.sealed {
+		return encodeEntry(lines)
+	}
+	lines[0].MAC = seal.Blank
+	body, err := encodeEntry(lines)
+	if err != nil {
+		return nil, err
+	}
+	k.Seal(seal.JournalEntry, key, codePrefix, body)
+	lines[0].MAC = string(body[len(codePrefix):][:len(seal.Blank)])
+	return body, nil
 }
 
 // LostError says that the store has lost records of a run while that was at work, and that they could not be put back.

@@ -72,6 +72,9 @@ func (w *Summary) read(ctx context.Context, s store.Store, entries []int, before
 	if err != nil {
 		return fmt.Errorf("read journal: %w", err)
 	}
+	if err := checkCode(s, key, body); err != nil {
+		return err
+	}
 	lines, err := parseEntry(key, body)
 	if err != nil {
 		return err

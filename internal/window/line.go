@@ -45,6 +45,9 @@ const (
 
 // Line is one line of the journal.
 type Line struct {
+	// MAC, on the first line of an entry, is its code, if the journal is under a key (see package seal). It comes first.
+	MAC string `json:"mac,omitempty"`
+
 	Schema string    `json:"schema"`
 	Run    string    `json:"run"`
 	At     time.Time `json:"at"` // UTC, by the writer's clock; for people, never compared

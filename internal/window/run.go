@@ -290,12 +290,11 @@ func (r *Run) put(ctx context.Context, lines []Line, sent time.Time) error {
 	if err := r.superseded(nil); err != nil {
 		return err
 	}
-	lines[0].Prev = r.window.head()
-	body, err := encodeEntry(lines)
+	key := entryKey(r.window.Number, r.window.entries()+1)
+	body, err := r.encode(key, lines)
 	if err != nil {
 		return err
 	}
-	key := entryKey(r.window.Number, r.window.entries()+1)
 	err = r.store.Put(ctx, key, body, store.PutOptions{IfAbsent: true})
 	if errors.Is(err, store.ErrExists) {
 		var there []byte

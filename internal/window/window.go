@@ -42,6 +42,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/domino-maintenance-mode/dmm/internal/execution"
+	"github.com/domino-maintenance-mode/dmm/internal/seal"
 	"github.com/domino-maintenance-mode/dmm/internal/store"
 )
 
@@ -65,6 +66,7 @@ type Window struct {
 	sizes   []int64  // bytes of each entry
 	starts  []int    // index in Lines of the first line of each entry
 	chained bool     // an entry carries the checksum of the one before
+	sealed  bool     // entry 1 carries a code
 }
 
 // Name is how people and object keys call the window.
@@ -105,7 +107,10 @@ func (w *Window) LastAt() time.Time { return w.Lines[len(w.Lines)-1].At }
 type DamagedError struct {
 	Key    string
 	Reason string
+	Err    error // what package seal says, if that is the reason
 }
+
+func (e *DamagedError) Unwrap() error { return e.Err }
 
 func (e *DamagedError) Error() string { return "read journal: " + e.Key + ": " + e.Reason }
 
@@ -241,6 +246,9 @@ func (w *Window) extend(ctx context.Context, s store.Store, last int) error {
 			if bodies[i], err = store.ReadAll(ctx, s, key, maxEntry); err != nil {
 				return fmt.Errorf("read journal: %w", err)
 			}
+			if err := checkCode(s, key, bodies[i]); err != nil {
+				return err
+			}
 			parsed[i], err = parseEntry(key, bodies[i])
 			return err
 		})
@@ -257,6 +265,9 @@ func (w *Window) extend(ctx context.Context, s store.Store, last int) error {
 			return damaged(key, "opens a window that is open")
 		case w.Closed():
 			return damaged(key, "comes after the entry that closed the window")
+		}
+		if w.sealed && lines[0].MAC == "" && !seal.Of(s).AllowUnsealed {
+			return damaged(key, "carries no code, though the window is under a key: whoever wrote it did not have that")
 		}
 		if err := w.follows(key, lines[0]); err != nil {
 			return err
@@ -290,8 +301,8 @@ func parseEntry(key string, body []byte) ([]Line, error) {
 		if i > 0 && l.Run != lines[0].Run {
 			return nil, damaged(key, "line %d: is of another run than the first", i+1)
 		}
-		if i > 0 && l.Prev != "" {
-			return nil, damaged(key, "line %d: carries a checksum, which only the first line of an entry does", i+1)
+		if i > 0 && (l.Prev != "" || l.MAC != "") {
+			return nil, damaged(key, "line %d: carries a checksum or a code, which only the first line of an entry does", i+1)
 		}
 		lines = append(lines, l)
 	}
