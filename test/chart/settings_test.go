@@ -36,6 +36,7 @@ var elsewhere = map[string]string{
 	"DOMINO_TOKEN":           "domino.credentials, always as a file",
 	"DOMINO_TOKEN_FILE":      "domino.credentials",
 	"DOMINO_CA_FILE":         "ca",
+	"DMM_JOURNAL_KEY_FILE":   "journalKey",
 	"DMM_STORE":              "store",
 	"DMM_KUBERNETES":         "kubernetes.enabled",
 	"DMM_COMPUTE_NAMESPACES": "kubernetes.computeNamespaces",

@@ -123,6 +123,22 @@ helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 {{- .Values.domino.credentials.key | default .Values.domino.credentials.type -}}
 {{- end -}}
 
+{{/*
+Where the key of the records is from: "given" by a Secret of the user's, or "make", a Secret of the chart's own that is there or is
+made now. Nothing: there is none. A key is made at the first installation only, since a window that was begun without one is finished
+without, and only where the cluster can be asked: one that changed with each rendering would be worse than none.
+*/}}
+{{- define "dmm.journalKey" -}}
+{{- if .Values.journalKey.existingSecret -}}given
+{{- else if and .Values.journalKey.create (include "dmm.canLook" .) -}}
+{{- if or .Release.IsInstall (lookup "v1" "Secret" .Release.Namespace (include "dmm.journalKeySecret" .)) -}}make{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "dmm.journalKeySecret" -}}
+{{- .Values.journalKey.existingSecret | default (include "dmm.name" (list . "-journal-key" 63)) -}}
+{{- end -}}
+
 {{- define "dmm.claim" -}}
 {{- .Values.store.volume.existingClaim | default (include "dmm.name" (list . "" 63)) -}}
 {{- end -}}
@@ -153,6 +169,7 @@ What is not set is left to dmm's own defaults, so that a pod shows what was chos
 {{- $_ := set $env "DOMINO_TOKEN_FILE" (printf "%s/token" $dir) -}}
 {{- end -}}
 {{- if or $v.ca.configMap $v.ca.secret }}{{ $_ := set $env "DOMINO_CA_FILE" (printf "/etc/dmm/ca/%s" $v.ca.key) }}{{ end -}}
+{{- if include "dmm.journalKey" .root }}{{ $_ := set $env "DMM_JOURNAL_KEY_FILE" (printf "/etc/dmm/journal/%s" $v.journalKey.key) }}{{ end -}}
 {{- with $v.proxy.http }}{{ $_ := set $env "HTTP_PROXY" . }}{{ end -}}
 {{- with $v.proxy.https }}{{ $_ := set $env "HTTPS_PROXY" . }}{{ end -}}
 {{- if or $v.proxy.http $v.proxy.https }}{{ $_ := set $env "NO_PROXY" (include "dmm.noProxy" .root) }}{{ end -}}
@@ -276,6 +293,9 @@ containers:
       {{- if or $v.ca.configMap $v.ca.secret }}
       - {name: ca, mountPath: /etc/dmm/ca, readOnly: true}
       {{- end }}
+      {{- if include "dmm.journalKey" .root }}
+      - {name: journal-key, mountPath: /etc/dmm/journal, readOnly: true}
+      {{- end }}
       {{- if not $v.store.url }}
       - name: store
         mountPath: /var/lib/dmm
@@ -315,6 +335,14 @@ volumes:
       secretName: {{ $v.ca.secret | quote }}
       items:
         - {key: {{ $v.ca.key | quote }}, path: {{ $v.ca.key | quote }}}
+  {{- end }}
+  {{- if include "dmm.journalKey" .root }}
+  - name: journal-key
+    secret:
+      secretName: {{ include "dmm.journalKeySecret" .root | quote }}
+      defaultMode: 0444
+      items:
+        - {key: {{ $v.journalKey.key | quote }}, path: {{ $v.journalKey.key | quote }}}
   {{- end }}
   {{- if not $v.store.url }}
   - name: store

@@ -49,6 +49,7 @@ notifyBefore: DMM_NOTIFY_BEFORE
 notifyDuring: DMM_NOTIFY_DURING
 notifyAfter: DMM_NOTIFY_AFTER
 lease: DMM_LEASE
+allowUnsigned: DMM_ALLOW_UNSIGNED
 lockWait: DMM_LOCK_WAIT
 settle: DMM_SETTLE
 output: DMM_OUTPUT
