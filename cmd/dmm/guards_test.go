@@ -170,7 +170,7 @@ func TestWhatAnOpenWindowRefuses(t *testing.T) {
 	s.dmm("shutdown").want(t, exitRefused, "window 000001 is being restored", "Next: dmm restore, to finish it, or dmm close --reason")
 	s.dmm("status").want(t, exitDone, "Window 000001 is being restored", "1 failed", "Next: dmm restore")
 
-	s.dmm("close", "--reason", "the app was retired").want(t, exitDone, "Window 000001 is closed; 1 execution given up", app, "the app was retired")
+	s.dmm("close", "--yes", "--reason", "the app was retired").want(t, exitDone, "Window 000001 is closed;", "1 given up", app, "the app was retired")
 	s.dmm("status").want(t, exitDone, "No maintenance is open", "It was closed because: the app was retired")
 	s.dmm("close", "--reason", "again").want(t, exitDone, "Nothing to close")
 }

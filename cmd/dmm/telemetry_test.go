@@ -327,7 +327,7 @@ func TestTheWebhookIsTold(t *testing.T) {
 	if e := strings.Join(events(t, got), ", "); e != "restore start, restore partial" || !strings.Contains(string(got[1].body), "1 failed") {
 		t.Errorf("a partial restore tells %s %s", e, got[1].body)
 	}
-	s.dmm("close", "--reason", "enough").want(t, exitDone)
+	s.dmm("close", "--yes", "--reason", "enough").want(t, exitDone)
 	if e := strings.Join(events(t, hook.took()), ", "); e != "close start, close done" {
 		t.Errorf("close tells %s", e)
 	}

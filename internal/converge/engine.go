@@ -76,7 +76,9 @@ func (l Limits) grace() time.Duration { return l.Grace * time.Duration(max(l.Spe
 func (e *Engine) Execute(ctx context.Context, p Plan) error {
 	x := &step{Engine: e, goal: p.Goal, messages: make(chan func(), 256), roundDelay: e.Limits.paced(firstRound), lastSent: time.Now()}
 	for _, l := range p.Left {
-		x.buffer(window.OutcomeOf(window.Left, p.Goal, l.Item.Key(), "", l.Reason, 0))
+		left := window.OutcomeOf(window.Left, p.Goal, l.Item.Key(), "", l.Reason, 0)
+		left.Policy = true
+		x.buffer(left)
 	}
 	doubtful, settled := 0, time.Time{}
 	for _, s := range p.Steps {

@@ -81,7 +81,8 @@ type Policy struct {
 // PlanStart plans a restore of what the window owes.
 func PlanStart(b *window.Balance, policy Policy, run string, settled time.Time) Plan {
 	p := Plan{Goal: window.Start}
-	for _, it := range b.ToStart() {
+	asked := slices.DeleteFunc(b.LeftByPolicy(), func(it *window.Item) bool { return policy.Leave[it.Kind] != "" })
+	for _, it := range append(b.ToStart(), asked...) {
 		switch {
 		case !policy.Filter.Match(it.Execution):
 			continue // still owed: a filter on restore only narrows
@@ -113,6 +114,8 @@ func (p *Plan) add(it *window.Item, run string, settled time.Time, also string) 
 		s.Why = "was " + string(it.State) + " in the snapshot"
 	case it.Claimed:
 		s.Why = "ran in the snapshot, does not run now"
+	case it.Start.Policy:
+		s.Why = "was left by an earlier restore, which was not asked to start it"
 	default:
 		s.Why = "was stopped by this window"
 	}

@@ -216,7 +216,7 @@ func (a *audit) plan() {
 		}
 		balance.Apply(window.IntentOf(window.Stop, s.Item.Execution, 1), window.OutcomeOf(window.Done, window.Stop, s.Item.Key(), "", "", 1))
 	}
-	policy := a.policy(a.scene, &snapshot.Snapshot{Manifest: a.manifest})
+	policy := a.policy(a.scene, &snapshot.Snapshot{Manifest: a.manifest}, "")
 	a.start = converge.PlanStart(balance, policy, "", time.Time{})
 	back := map[execution.Key]bool{} // by restore, or by its owner, who meets the same obstacles
 	for _, l := range a.start.Left {

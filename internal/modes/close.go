@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/domino-maintenance-mode/dmm/internal/execution"
 	"github.com/domino-maintenance-mode/dmm/internal/report"
@@ -12,7 +13,8 @@ import (
 )
 
 const closeLong = `Ends the open maintenance and gives up what is not back yet, so that the next one can begin.
-It touches nothing in Domino. It lists what it gives up, and --reason goes on record.`
+It touches nothing in Domino. It lists what it gives up, for which it asks for --yes, and
+--reason goes on record. dmm restore --from-snapshot ID --yes still brings it back afterwards.`
 
 // Close ends the open window and gives up what is not back.
 func Close(ctx context.Context, e *Env) (*report.Result, error) {
@@ -47,14 +49,19 @@ func Close(ctx context.Context, e *Env) (*report.Result, error) {
 	default:
 		lines = snap.Executions
 	}
-	if e.Config.DryRun {
-		balance := window.Remaining(lines, last.Lines)
+	if balance := window.Remaining(lines, last.Lines); e.Config.DryRun || !e.Config.Yes && len(balance.Outstanding()) > 0 {
 		for _, it := range balance.Outstanding() {
 			res.Executions = append(res.Executions, report.ExecutionOf(it.Execution, "planned", "would be given up"))
 		}
 		res.Phase = balance.Phase
-		res.Message = fmt.Sprintf("Dry run, nothing was changed: close would give up %s.", plural(len(res.Executions), "execution"))
-		res.Next = "dmm close"
+		n := len(res.Executions)
+		res.Next = fmt.Sprintf("dmm restore, to bring them back; or dmm close --yes --reason %s", quoted(e.Config.Reason))
+		if e.Config.DryRun {
+			res.Message = fmt.Sprintf("Dry run, nothing was changed: close would give up %s.", plural(n, "execution"))
+			return res, nil
+		}
+		res.Code = 4
+		res.Message = fmt.Sprintf("Refused without --yes: the %s above are not back, and nothing would bring them back by itself.", plural(n, "execution"))
 		return res, nil
 	}
 	run, err := e.enter(ctx, at, window.ModeClose)
@@ -73,7 +80,14 @@ func Close(ctx context.Context, e *Env) (*report.Result, error) {
 		}
 	}
 	res.Starting(balance, last.Pinned.Filter)
-	res.Message = fmt.Sprintf("Window %s is closed; %s given up.", res.Window, plural(len(events), "execution"))
+	t := balance.Tally()
+	res.Message = fmt.Sprintf("Window %s is closed; %d of %s are back, %d given up.", res.Window, t.Back, plural(t.Of, "execution"), len(events))
+	if len(events) > 0 && snap != nil {
+		res.Next = afterClose(last.Pinned) + ", which still brings them back"
+	}
 	e.sealed(run, res, nil)
 	return res, nil
 }
+
+// quoted is a value as a shell takes it.
+func quoted(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

@@ -679,7 +679,7 @@ func TestARestoreWithFiltersSaysHowTheWindowIsClosed(t *testing.T) {
 		s := newSite(t, small())
 		id := s.must(0, "snapshot").Snapshot
 		s.must(0, "shutdown")
-		s.must(0, "close", "DMM_REASON=the deployment is rebuilt")
+		s.must(0, "close", "DMM_YES=true", "DMM_REASON=the deployment is rebuilt")
 		res := s.must(0, "restore", "DMM_RESTORE_FROM="+id, "DMM_YES=true", "DMM_KINDS=App")
 		if res.Phase != window.PhaseRestoring || !strings.Contains(res.Next, "without filters") || !strings.Contains(res.Next, "dmm close") {
 			t.Errorf("the window is %s, and the next step is %q", res.Phase, res.Next)

@@ -490,7 +490,7 @@ func TestASlowReportDoesNotReplaceALaterOne(t *testing.T) {
 				})
 				<-slow.held
 				s.store = plain
-				s.must(0, "close", "DMM_REASON=tried by two")
+				s.must(0, "close", "DMM_YES=true", "DMM_REASON=tried by two")
 				close(slow.goOn)
 				first.Wait()
 				for _, format := range []string{"text", "json", "html"} {

@@ -140,5 +140,8 @@ func windowRow(w window.Summary) report.Window {
 	case w.Closed:
 		row.State, row.Closed = "closed", w.Last
 	}
+	if w.Tally != nil {
+		row.Back, row.Of = w.Tally.Back, w.Tally.Of
+	}
 	return row
 }

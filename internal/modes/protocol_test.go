@@ -529,8 +529,8 @@ func TestCloseGivesUpTheRestAndSaysWhat(t *testing.T) {
 		app := s.anyOf(ran, dominosim.KindApp)
 		s.sim.AddFault(dominosim.Fault{Path: startApp, Object: app.ID, Kind: dominosim.FaultStatus, Status: 400, Times: -1})
 		s.must(3, "restore")
-		res := s.must(0, "close", "DMM_REASON=its environment is gone")
-		if got := outcomeOf(res, app.ID); got != "left" || !strings.Contains(res.Message, "1 execution given up") {
+		res := s.must(0, "close", "DMM_YES=true", "DMM_REASON=its environment is gone")
+		if got := outcomeOf(res, app.ID); got != "left" || !strings.Contains(res.Message, "1 given up") {
 			t.Errorf("close says %q of it and %q, want left and that 1 execution is given up", got, res.Message)
 		}
 		s.sim.ClearFaults()

@@ -274,7 +274,7 @@ func TestCloseWithoutASnapshotKeepsTheReportThatHasTheNames(t *testing.T) {
 		key := "windows/000001/report.txt"
 		before := s.body(key)
 		s.remove(folderOf(id) + "executions.jsonl.zst")
-		res := s.must(0, "close", "DMM_REASON=by hand")
+		res := s.must(0, "close", "DMM_YES=true", "DMM_REASON=by hand")
 		if note := strings.Join(res.Notes, "\n"); !strings.Contains(note, "by id alone; "+key+" in the store has the names") {
 			t.Errorf("close notes %q, want where the names are", note)
 		}
@@ -586,7 +586,7 @@ func TestAWindowWhoseSnapshotIsPrunedWhileItIsOpenedStopsNothing(t *testing.T) {
 			t.Errorf("shutdown from a snapshot that is gone: %+v, %v, want a refusal", res, err)
 		}
 		s.wantSame(ran)
-		s.must(0, "close", "DMM_REASON=its snapshot is gone")
+		s.must(0, "close", "DMM_YES=true", "DMM_REASON=its snapshot is gone")
 		s.must(0, "shutdown")
 	})
 }

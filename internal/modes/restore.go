@@ -106,17 +106,49 @@ func (e *Env) nothingToRestore(ctx context.Context, at *scene) (*report.Result, 
 	if snap, err := pinnedSnapshot(ctx, at.store, at.last.Pinned); err == nil {
 		lines = snap.Executions
 	}
-	left := 0
-	for _, it := range window.Remaining(lines, at.last.Lines).Items() {
+	b := window.Remaining(lines, at.last.Lines)
+	left, asked := 0, 0
+	leave := e.leaves()
+	for _, it := range b.Items() {
 		if it.Ours() && it.Start.Outcome == window.Left {
 			left++
+			if it.Start.Policy && leave[it.Kind] == "" {
+				asked++
+			}
 		}
 	}
-	if left > 0 {
-		res.Message += fmt.Sprintf(" Window %s left %s down.", at.last.Name(), plural(left, "execution"))
+	switch {
+	case left == 0:
+		return res, nil
+	case b.GivenUp != "":
+		res.Next = afterClose(at.last.Pinned)
+	case asked > 0:
+		res.Next = afterClose(at.last.Pinned) + also(leave)
+	default:
 		res.Next = "dmm report " + at.last.Name() + ", which names them"
 	}
+	t := b.Tally()
+	res.Message += fmt.Sprintf(" Window %s brought back %d of %s and left %d down.", at.last.Name(), t.Back, plural(t.Of, "execution"), left)
 	return res, nil
+}
+
+// afterClose brings back what a window has given up, or left.
+func afterClose(p window.Pinned) string {
+	return "dmm restore --from-snapshot " + p.Snapshot + " --yes"
+}
+
+// also are the flags of the kinds that a restore was asked to start.
+func also(leave map[execution.Kind]string) string {
+	flags := ""
+	for _, k := range []struct {
+		kind execution.Kind
+		flag string
+	}{{execution.Workspace, " --restore-workspaces"}, {execution.Job, " --rerun-jobs"}, {execution.Build, " --rebuild"}} {
+		if leave[k.kind] == "" {
+			flags += k.flag
+		}
+	}
+	return flags
 }
 
 // bringBack starts what the window owes, and closes it when nothing is owed any more.
@@ -141,7 +173,7 @@ func (e *Env) bringBack(ctx context.Context, at *scene, run *window.Run, snap *s
 			return nil, e.finish(ctx, run, nil, err)
 		}
 	}
-	plan := converge.PlanStart(balance, e.policy(at, snap), run.ID(), settled)
+	plan := converge.PlanStart(balance, e.policy(at, snap, run.ID()), run.ID(), settled)
 	err := e.foresee(ctx, at, planned(plan))
 	if err == nil {
 		err = putOnRecord(ctx, run, at.res.Findings)
@@ -190,20 +222,27 @@ func (e *Env) bringBack(ctx context.Context, at *scene, run *window.Run, snap *s
 func (e *Env) leaves() map[execution.Kind]string {
 	leave := map[execution.Kind]string{execution.Workspace: "", execution.Job: "", execution.Build: ""}
 	if !e.Config.RestoreWorkspaces {
-		leave[execution.Workspace] = "workspaces are started by their owners, unless DMM_RESTORE_WORKSPACES is true"
+		leave[execution.Workspace] = "workspaces are started by their owners, unless restore is asked to (DMM_RESTORE_WORKSPACES)"
 	}
 	if !e.Config.RerunJobs {
-		leave[execution.Job] = "jobs are run again by their owners, unless DMM_RERUN_JOBS is true"
+		leave[execution.Job] = "jobs are run again by their owners, unless restore is asked to (DMM_RERUN_JOBS)"
 	}
 	if !e.Config.Rebuild {
-		leave[execution.Build] = "builds are started again by their owners, unless DMM_REBUILD is true"
+		leave[execution.Build] = "builds are started again by their owners, unless restore is asked to (DMM_REBUILD)"
 	}
 	return leave
 }
 
-func (e *Env) policy(at *scene, snap *snapshot.Snapshot) converge.Policy {
+// policy is what the settings say about what is owed. What is left for good says which run has left it.
+func (e *Env) policy(at *scene, snap *snapshot.Snapshot, run string) converge.Policy {
+	leave := e.leaves()
+	for k, why := range leave {
+		if why != "" && run != "" {
+			leave[k] = fmt.Sprintf("%s; restore run %s was not asked to start it", why, run)
+		}
+	}
 	return converge.Policy{
-		Filter: e.filter(), Leave: e.leaves(),
+		Filter: e.filter(), Leave: leave,
 		AppsRenamed: !execution.SameInstances(snap.Domino.Version, at.domino.Version.Raw),
 	}
 }
@@ -350,7 +389,7 @@ func (e *Env) previewRestore(ctx context.Context, at *scene, snap *snapshot.Snap
 		}
 		balance.Apply(lines...)
 	}
-	plan := converge.PlanStart(balance, e.policy(at, snap), "", time.Now().Add(e.Config.Settle))
+	plan := converge.PlanStart(balance, e.policy(at, snap, ""), "", time.Now().Add(e.Config.Settle))
 	preview(at.res, balance, plan)
 	if err := e.foresee(ctx, at, planned(plan)); err != nil {
 		return nil, err

@@ -104,6 +104,9 @@ func status(ctx context.Context, e *Env) (*report.Result, error) {
 		res.Message = fmt.Sprintf("No maintenance is open. The last, window %s, brought back %d of %s and left %d.", w.Name(), sum.Done, plural(sum.Total, "execution"), sum.Left)
 		if b.GivenUp != "" {
 			res.Message += " It was closed because: " + b.GivenUp
+			if sum.Left > 0 {
+				res.Next = afterClose(w.Pinned) + ", which still brings them back"
+			}
 		}
 		if err := at.nameUnmatched(ctx); err != nil {
 			return nil, err

@@ -40,6 +40,9 @@ type Window struct {
 	State    string    `json:"state"` // open, closed, damaged
 	Reason   string    `json:"reason,omitempty"`
 	Outcome  string    `json:"outcome,omitempty"`
+	// Back is how many of Of executions are back, once a run has said so.
+	Back int `json:"back,omitempty"`
+	Of   int `json:"of,omitempty"`
 }
 
 // Group counts what a snapshot saw of one project or of one owner.
@@ -71,13 +74,17 @@ func (r *Result) records(b *strings.Builder) {
 	if len(r.Windows) > 0 {
 		b.WriteString("\n")
 		t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(t, "window\topened\tclosed\tsnapshot\tstate\t")
+		fmt.Fprintln(t, "window\topened\tclosed\tsnapshot\tback\tstate\t")
 		for _, w := range r.Windows {
 			state := w.State
 			if w.Outcome != "" {
 				state += ", " + w.Outcome
 			}
-			row(t, w.Window, instant(w.Opened), instant(w.Closed), w.Snapshot, state)
+			back := ""
+			if w.Of > 0 {
+				back = fmt.Sprintf("%d of %d", w.Back, w.Of)
+			}
+			row(t, w.Window, instant(w.Opened), instant(w.Closed), w.Snapshot, back, state)
 		}
 		_ = t.Flush()
 	}

@@ -35,6 +35,7 @@ type Attempt struct {
 	Before   string    // instance seen before the last intent
 	Outcome  Event     // Done, Failed, Left, NotOurs, or empty: none yet
 	Reason   string
+	Policy   bool   // it was left because of a setting
 	Instance string // seen with the outcome
 	Try      int
 }
@@ -169,10 +170,10 @@ func (b *Balance) Apply(lines ...Line) {
 			a.Intents++
 			a.Open = true
 			a.Run, a.At, a.Before, a.Try = l.Run, l.At, l.Instance, l.Try
-			a.Outcome, a.Reason, a.Instance = "", "", ""
+			a.Outcome, a.Reason, a.Instance, a.Policy = "", "", "", false
 		case Done, Failed, Left, NotOurs:
 			a := b.item(*l.Key).Attempt(l.Goal)
-			a.Outcome, a.Reason, a.Instance, a.At = l.Event, l.Reason, l.Instance, l.At
+			a.Outcome, a.Reason, a.Instance, a.At, a.Policy = l.Event, l.Reason, l.Instance, l.At, l.Policy
 			a.Try = max(a.Try, l.Try)
 			a.Open = a.Open && l.Event == Failed
 			if l.Event == Failed {
@@ -221,6 +222,25 @@ func (b *Balance) ToStop(f execution.Filter) []*Item {
 
 // ToStart returns what a restore still owes. What failed is among it.
 func (b *Balance) ToStart() []*Item { return b.where((*Item).Owed) }
+
+// LeftByPolicy returns what a restore has left because of its settings, and another one may start while the window is open.
+func (b *Balance) LeftByPolicy() []*Item {
+	return b.where(func(it *Item) bool { return it.Ours() && it.Start.Outcome == Left && it.Start.Policy })
+}
+
+// Tally counts what is back.
+func (b *Balance) Tally() Tally {
+	var t Tally
+	for _, it := range b.items {
+		if it.Ours() {
+			t.Of++
+			if it.Start.Outcome == Done {
+				t.Back++
+			}
+		}
+	}
+	return t
+}
 
 // Outstanding returns what keeps the window open: what is owed, and what is down without an explanation.
 func (b *Balance) Outstanding() []*Item {

@@ -20,6 +20,7 @@ type Summary struct {
 	Opened time.Time // by the clock of the run that opened it
 	Last   time.Time // of the newest line
 	Closed bool
+	Tally  *Tally // nil: the window is at work, or of an older version
 	// Err is why nothing above can be trusted, a *DamagedError; nil if it can.
 	Err error
 
@@ -80,7 +81,7 @@ func (w *Summary) read(ctx context.Context, s store.Store, entries []int, before
 		return err
 	}
 	last := lines[len(lines)-1]
-	w.Last, w.Closed = last.At, last.Event == Closed
+	w.Last, w.Closed, w.Tally = last.At, last.Event == Closed, last.Tally
 	if w.Closed { // else a prune that was killed has left its beginning, if it is not the newest
 		w.head = sumOf(body)
 	}

@@ -60,15 +60,23 @@ type Line struct {
 	Instance string         `json:"instance,omitempty"` // intent: seen before the call; outcomes: seen now
 	Try      int            `json:"try,omitempty"`      // intent and failed: which try of this run it is, from 1
 	Reason   string         `json:"reason,omitempty"`   // outcomes and closed, for people
+	Policy   bool           `json:"policy,omitempty"`   // left: a setting has said so, and a restore with another setting may start it
 
 	Execution *execution.Execution `json:"execution,omitempty"` // supplement
 	Window    *Pinned              `json:"window,omitempty"`    // open
 	Holder    *Holder              `json:"holder,omitempty"`    // begin
 	Code      *int                 `json:"code,omitempty"`      // end: the run's exit code
+	Tally     *Tally               `json:"tally,omitempty"`     // end and closed: how far the window had come
 	Notice    *Notice              `json:"notice,omitempty"`    // told
 	// Findings, on a heartbeat, are what the run's preflight found. Reports tell of them; nothing is decided by them, so
 	// that a version that does not know them loses nothing.
 	Findings []execution.Finding `json:"findings,omitempty"`
+}
+
+// Tally is how much of what a window had stopped, or was to restore, is back.
+type Tally struct {
+	Of   int `json:"of"`
+	Back int `json:"back"`
 }
 
 // Steps at which users are told, as Notice.Step has them.

@@ -425,6 +425,10 @@ func (r *Run) Close(ctx context.Context, reason string, lines ...Line) error {
 func (r *Run) finish(ctx context.Context, lines ...Line) error {
 	r.stop.Do(func() { close(r.stopBeats) })
 	r.beats.Wait()
+	if r.balance != nil {
+		t := r.balance.Tally()
+		lines[len(lines)-1].Tally = &t
+	}
 	return r.Append(ctx, lines...)
 }
 
