@@ -76,7 +76,7 @@ func TestAuditCountsWhatIsLeftToOthers(t *testing.T) {
 		s := newSite(t, healthy())
 		workspaces := len(s.sim.Ledger().Running(dominosim.KindWorkspace))
 		res := s.must(0, "audit")
-		want := fmt.Sprintf("If the upgrade began now, %d of %d executions would not come back by themselves, because workspaces are started by their owners, unless DMM_RESTORE_WORKSPACES is true (%d).",
+		want := fmt.Sprintf("If the upgrade began now, %d of %d executions would not come back by themselves, because workspaces are started by their owners, unless restore is asked to (DMM_RESTORE_WORKSPACES) (%d).",
 			workspaces, len(s.running()), workspaces)
 		if res.Audit.Headline != want {
 			t.Errorf("the first line is %q, want %q", res.Audit.Headline, want)

@@ -410,7 +410,7 @@ func TestARestoreSaysWhatCameBackNotAsItWas(t *testing.T) {
 			t.Errorf("restore does not say what came back without its volume:\n%s", &text)
 		}
 		res = s.must(0, "restore", "DMM_RESTORE_WORKSPACES=false")
-		if !strings.Contains(res.Message, "Window 000001 left ") || !strings.HasPrefix(res.Next, "dmm report 000001") {
+		if !strings.Contains(res.Message, "Window 000001 brought back ") || !strings.HasPrefix(res.Next, "dmm report 000001") {
 			t.Errorf("a second restore says %q, next %q", res.Message, res.Next)
 		}
 	})

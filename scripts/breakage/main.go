@@ -56,7 +56,7 @@ var breakages = []breakage{
 	{"the look of a run for its own journal", "internal/window/run.go",
 		"if peopleActOn(lines) {", "if false {"},
 	{"the other object in the place of an entry", "internal/window/chain.go",
-		"case ok && size != w.sizes[n]:", "case false:"},
+		"case ok && size != w.sizes[n]:", "case ok && size != w.sizes[n] && false:"},
 	{"the look of a run for its snapshot", "internal/modes/telemetry.go",
 		"keys, err := snap.Keep(ctx, at.store)", "keys, err := []string(nil), error(nil)"},
 	{"what is down and unexplained", "internal/modes/unexplained.go",
