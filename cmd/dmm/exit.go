@@ -1,6 +1,10 @@
 package main
 
-import "github.com/domino-maintenance-mode/dmm/internal/modes"
+import (
+	"strings"
+
+	"github.com/domino-maintenance-mode/dmm/internal/modes"
+)
 
 // The exit codes are an API: the chart's pod failure policy and people's scripts rely on
 // them. This table is their only place.
@@ -76,4 +80,18 @@ func conclude(mode string, res *modes.Result, err error) *modes.Result {
 		}
 	}
 	return res
+}
+
+// faultLines is a line for each fault, as faults of the settings have, and the next step on the last.
+func faultLines(res *modes.Result) []string {
+	faults := strings.Split(strings.TrimSpace(res.Message), "\n")
+	lines := make([]string, len(faults))
+	for i, fault := range faults {
+		one := modes.Result{Message: fault}
+		if i == len(faults)-1 {
+			one.Next = res.Next
+		}
+		lines[i] = one.LastLine()
+	}
+	return lines
 }

@@ -306,11 +306,14 @@ func runMode(ctx context.Context, name string, environ []string, cmd *cobra.Comm
 			fmt.Fprintf(stderr, "dmm %s: %s\n", mode.Name, res.LastLine())
 		}
 	} else if cfg.Output == "json" {
+		res.Message = strings.ReplaceAll(res.Message, "\n", "; ")
 		err = res.WriteJSON(stdout)
 	} else if err == nil || len(res.Kinds)+len(res.Executions) > 0 {
 		err = res.WriteText(stdout)
 	} else {
-		fmt.Fprintf(stderr, "dmm %s: %s\n", mode.Name, res.LastLine())
+		for _, line := range faultLines(res) {
+			fmt.Fprintf(stderr, "dmm %s: %s\n", mode.Name, line)
+		}
 		err = nil
 	}
 	if err != nil {

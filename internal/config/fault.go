@@ -35,6 +35,9 @@ func line(variable, flag, reason, hint string) string {
 	return variable + ": " + reason + "; " + hint
 }
 
+// NewFault is a fault of a setting that only shows when the mode runs, as one that names what is not there.
+func NewFault(variable, hint, reason string) *Fault { return fault(variable, hint, "%s", reason) }
+
 // fault makes a Fault of a variable that exists, and finds its flag.
 func fault(variable, hint, reason string, a ...any) *Fault {
 	return &Fault{Variable: variable, Flag: settingOf(variable).Flag, Reason: fmt.Sprintf(reason, a...), Hint: hint}

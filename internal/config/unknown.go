@@ -55,14 +55,23 @@ func nearest(name string) (variable string, distance int) {
 
 // NearestFlag returns the flag whose name takes the fewest edits to become, empty if none is near. Both have their dashes.
 func NearestFlag(name string) string {
-	var near string
+	var flags []string
 	for _, s := range settings() {
-		if s.Flag != "" && (near == "" || edits(name, s.Flag) < edits(name, near)) {
-			near = s.Flag
+		if s.Flag != "" {
+			flags = append(flags, s.Flag)
 		}
 	}
-	if edits(name, near) > len(name)/3 {
-		return ""
+	return Nearest(name, flags, len(name)/3)
+}
+
+// Nearest returns the name that takes the fewest edits to become, whatever the case of letters, and the first of
+// several. It is empty if all take more than a limit.
+func Nearest(name string, among []string, limit int) string {
+	near, distance := "", limit+1
+	for _, one := range among {
+		if d := edits(strings.ToLower(name), strings.ToLower(one)); d < distance {
+			near, distance = one, d
+		}
 	}
 	return near
 }

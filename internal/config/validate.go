@@ -149,7 +149,11 @@ func (v *validation) words() {
 		}
 		for _, g := range given {
 			if !slices.Contains(s.Values, g) {
-				v.add(s.Variable, "give "+alternatives(s.Values), "%s is not among the values it can have", quote(g))
+				hint := "give " + alternatives(s.Values)
+				if near := Nearest(g, s.Values, len(g)/3); near != "" {
+					hint = "did you mean " + near + "? Or " + hint
+				}
+				v.add(s.Variable, hint, "%s is not among the values it can have", quote(g))
 			}
 		}
 	}

@@ -19,7 +19,7 @@ type Model struct {
 	ActiveVersionStatus      string // display vocabulary (api.md §9)
 	ActiveVersionDataPlaneID string // from 5.7
 	ActiveVersionNumber      int
-	Owners                   []string // user names
+	Owners                   []User // Name is never empty
 }
 
 type modelWire struct {
@@ -48,7 +48,7 @@ func (w modelWire) value() (Model, error) {
 	}
 	for _, o := range w.Owners {
 		if name := first(o.UserName, o.Name, string(o.ID)); name != "" {
-			m.Owners = append(m.Owners, name)
+			m.Owners = append(m.Owners, User{ID: string(o.ID), Name: name})
 		}
 	}
 	return m, needID(m.ID)
@@ -100,7 +100,7 @@ type ModelVersion struct {
 	ID      string
 	ModelID string
 	Number  int
-	Creator string // a user name from the UI route, a user id from the public API
+	Creator string // a user name from the UI route, a user id from the public API (a recorded answer, api.md §9)
 	Status  string // display vocabulary; empty if it was never deployed
 	Pending bool   // an operation on it is under way
 	// Deployed: Domino told of a deployment, running or not. The public API leaves it out of a version never deployed.

@@ -58,6 +58,7 @@ func TestFixtures(t *testing.T) {
 	wantSchedule := ScheduledJob{ID: "5f0000000000000000000701", ProjectID: project, Title: "Nightly", HardwareTierID: "small-k8s",
 		EnvironmentID: "5f0000000000000000000e01", ScheduledBy: "mira.ottens", Definition: definition}
 
+	owners := []User{{ID: "5f00000000000000000000a2", Name: "mira.ottens"}}
 	tests := []struct {
 		entry   string // of api.md
 		release string
@@ -67,6 +68,12 @@ func TestFixtures(t *testing.T) {
 		call    func(*Client) (any, error)
 		want    any
 	}{
+		{entry: "§5 GET /v4/users", path: "/v4/users", fixture: "users.json",
+			call: func(c *Client) (any, error) { return list(c.Users(ctx)) },
+			want: []Person{
+				{ID: "5f00000000000000000000a2", Name: "mira.ottens", FullName: "Mira Ottens", Email: "mira.ottens@example.com"},
+				{ID: "5f00000000000000000000a9", Name: "risk-team", FullName: "risk-team"},
+			}},
 		{entry: "§6 GET /v4/projects (LIVE)", path: "/v4/projects", fixture: "projects.json",
 			call: func(c *Client) (any, error) { return list(c.Projects(ctx)) },
 			want: []Project{{ID: project, Name: "churn", OwnerID: "5f00000000000000000000a2", Owner: "mira.ottens"}}},
@@ -91,11 +98,11 @@ func TestFixtures(t *testing.T) {
 		{entry: "§9 GET /v4/modelManager/getModels (LIVE)", path: "/v4/modelManager/getModels", fixture: "models_by_project.json",
 			call: func(c *Client) (any, error) { return list(c.ProjectModels(ctx, project)) },
 			want: []Model{{ID: model, Name: "churn_score", ProjectID: project, ProjectName: "churn", ProjectOwner: "mira.ottens",
-				ActiveVersionID: version, ActiveVersionStatus: "Failed", ActiveVersionNumber: 3, Owners: []string{"mira.ottens"}}}},
+				ActiveVersionID: version, ActiveVersionStatus: "Failed", ActiveVersionNumber: 3, Owners: owners}}},
 		{entry: "§9 GET /v4/modelManager/ui/models", path: "/v4/modelManager/ui/models", fixture: "models_ui.json",
 			call: func(c *Client) (any, error) { return list(c.Models(ctx)) },
 			want: []Model{{ID: model, Name: "churn_score", ProjectID: project, ProjectName: "churn", ProjectOwner: "mira.ottens", ActiveVersionID: version,
-				ActiveVersionStatus: "Running", ActiveVersionDataPlaneID: "000000000000000000000000", ActiveVersionNumber: 3, Owners: []string{"mira.ottens"}},
+				ActiveVersionStatus: "Running", ActiveVersionDataPlaneID: "000000000000000000000000", ActiveVersionNumber: 3, Owners: owners},
 				{ID: "5f0000000000000000000902", Name: "never_deployed"}}},
 		{entry: "§9 GET /models/{modelId}/versions/{modelVersionId}/json", release: "5.5.2", path: "/models/" + model + "/versions/" + version + "/json",
 			fixture: "model_versions_page.json", wrap: "unwrap",

@@ -96,6 +96,7 @@ var Routes = []Route{
 	{"GET", "/v4/datamount/all", true, "list registered external volumes", ""},
 	{"GET", "/v4/datamount/{volume}", false, "read an external volume", ""},
 	{"POST", "/v4/datamount/pvcs/names", false, "find external volumes by their claims", ""},
+	{"GET", "/v4/users", false, "tell whether the owners in filters exist, and what users are called", ""},
 	{"GET", "/v4/admin/user-management/users", false, "tell which owners are deactivated", "offset=0&limit=1"},
 	{"GET", "/v4/admin/centralConfigSettings", false, "read quotas and limits", ""},
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -18,7 +19,8 @@ type EndpointVersion struct {
 	ProjectID   string
 	ProjectName string
 	Owner       User   // of the project; Name may be a full name
-	Creator     User   // of the version
+	Maker       User   // of the endpoint; likewise
+	Creator     User   // of the version; likewise
 	Status      string // Building, BuildFailed, Starting, Running, Stopping, Stopped, Failed or Unknown
 	// From here on of single reads only.
 	ExecutionID    string // empty while nothing serves it
@@ -41,8 +43,9 @@ func (w *endpointUserWire) user() User {
 }
 
 type endpointWire struct {
-	ID      id     `json:"id"`
-	Name    string `json:"name"`
+	ID      id                `json:"id"`
+	Name    string            `json:"name"`
+	Creator *endpointUserWire `json:"creator"`
 	Project *struct {
 		ID    id                `json:"id"`
 		Name  string            `json:"name"`
@@ -52,7 +55,7 @@ type endpointWire struct {
 
 // value is what the endpoint gives to each of its versions.
 func (w endpointWire) value() (EndpointVersion, error) {
-	v := EndpointVersion{EndpointID: string(w.ID), Name: w.Name}
+	v := EndpointVersion{EndpointID: string(w.ID), Name: w.Name, Maker: w.Creator.user()}
 	if p := w.Project; p != nil {
 		v.ProjectID, v.ProjectName, v.Owner = string(p.ID), p.Name, p.Owner.user()
 	}
@@ -135,7 +138,8 @@ type ModelDeployment struct {
 	ProjectID     string // of its first model
 	EnvironmentID string // likewise
 	Creator       User
-	State         string // STARTING, RUNNING, UPDATING, STOPPING, STOPPED, FAILED, DELETING, DELETED; empty if Domino does not say
+	OwnerIDs      []string // collaborators whose role is OWNER: users, or organisations
+	State         string   // STARTING, RUNNING, UPDATING, STOPPING, STOPPED, FAILED, DELETING, DELETED; empty if Domino does not say
 	Created       time.Time
 }
 
@@ -147,6 +151,10 @@ type modelDeploymentWire struct {
 		ID   id     `json:"id"`
 		Name string `json:"username"`
 	} `json:"creatorInfo"`
+	Collaborators []struct {
+		ID   id     `json:"id"`
+		Role string `json:"role"`
+	} `json:"collaborators"`
 	Models []struct {
 		ProjectID     id `json:"projectId"`
 		EnvironmentID id `json:"environmentId"`
@@ -160,6 +168,11 @@ func (w modelDeploymentWire) value() (ModelDeployment, error) {
 	d := ModelDeployment{ID: string(w.ID), Name: w.Name, Created: w.Created.Time}
 	if w.Creator != nil {
 		d.Creator = User{ID: string(w.Creator.ID), Name: w.Creator.Name}
+	}
+	for _, c := range w.Collaborators {
+		if c.ID != "" && strings.EqualFold(c.Role, "OWNER") {
+			d.OwnerIDs = append(d.OwnerIDs, string(c.ID))
+		}
 	}
 	if len(w.Models) > 0 {
 		d.ProjectID, d.EnvironmentID = string(w.Models[0].ProjectID), string(w.Models[0].EnvironmentID)

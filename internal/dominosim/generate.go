@@ -254,6 +254,9 @@ func (s *Sim) ended(v *modelVersion, at time.Time, word string) {
 // makeModel makes a model whose last version is the active one; those before it were stopped by it.
 func (s *Sim) makeModel(i int) *model {
 	m := s.addModel(s.any(i+1), "", s.ago(i).Add(-72*time.Hour))
+	if i%4 == 1 { // two own it
+		m.others = []*user{s.users[1+(i+5)%len(people)]}
+	}
 	for n := range 1 + i%3 {
 		at := s.ago(i).Add(-time.Duration(24*(2-n)) * time.Hour)
 		v := s.addVersion(m, at)

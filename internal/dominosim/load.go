@@ -17,6 +17,7 @@ type Thing struct {
 	ProjectID                 string
 	ProjectOwner, ProjectName string
 	Owner                     string
+	Owners                    []string // the others whose a model, an endpoint or an external deployment is
 	Running                   bool
 	HardwareTier              string
 	Environment               string
@@ -71,6 +72,7 @@ func (s *Sim) makeThings() {
 			}
 		case KindScheduledJob:
 			d := s.addSchedule(p, t.Name, at, !t.Running)
+			d.definition.points[0].value["scheduledByUserId"] = owner.id
 			s.schedules.rename(d.id, t.ID)
 			d.id = t.ID
 		}
@@ -123,7 +125,10 @@ func (s *Sim) loadServed(t Thing, p *project, owner *user, at time.Time) {
 	if t.Kind == KindEndpoint {
 		e := s.endpoints.byID[t.Model]
 		if e == nil {
-			e = &genAIEndpoint{id: t.Model, name: unversioned(t.Name), project: p}
+			e = &genAIEndpoint{id: t.Model, name: unversioned(t.Name), project: p, maker: owner}
+			for _, name := range t.Owners {
+				e.maker = s.userFor(name)
+			}
 			s.endpoints.add(e.id, e)
 		}
 		v.endpoint, v.number = e, len(e.versions)+1
@@ -131,6 +136,11 @@ func (s *Sim) loadServed(t Thing, p *project, owner *user, at time.Time) {
 			v.number, _ = strconv.Atoi(n)
 		}
 		e.versions = append(e.versions, v)
+	}
+	if t.Kind == KindDeployment {
+		for _, name := range t.Owners {
+			v.others = append(v.others, s.userFor(name))
+		}
 	}
 	s.addServed(v, at, !t.Running)
 }
@@ -166,6 +176,9 @@ func (s *Sim) loadVersion(t Thing, p *project, owner *user, at time.Time) {
 		m = s.addModel(p, unversioned(t.Name), at.Add(-time.Hour))
 		s.models.rename(m.id, t.Model)
 		m.id, m.owner = t.Model, owner
+		for _, name := range t.Owners {
+			m.others = append(m.others, s.userFor(name))
+		}
 	}
 	v := s.addVersion(m, at.Add(-time.Hour))
 	s.versions.rename(v.id, t.ID)

@@ -14,6 +14,7 @@ type model struct {
 	project     *project
 	created     time.Time
 	owner       *user
+	others      []*user // further owners
 	environment *environment
 	tier        *tier
 	versions    []*modelVersion // by number, from 1
@@ -131,13 +132,17 @@ func (v *modelVersion) run(at time.Time, by *user) Run {
 
 // modelDTO is a row of getModels and ui/models. The keys of a model that was never deployed are absent (api.md §9).
 func (m *model) dto(s *Sim, t time.Time) obj {
-	owner := obj{"id": m.owner.id, "username": m.owner.name, "fullName": m.owner.full()}
-	if s.profile.ownerNames {
-		owner = obj{"id": m.owner.id, "name": m.owner.name}
+	owners := []obj{}
+	for _, u := range append([]*user{m.owner}, m.others...) {
+		if s.profile.ownerNames {
+			owners = append(owners, obj{"id": u.id, "name": u.name})
+		} else {
+			owners = append(owners, obj{"id": u.id, "username": u.name, "fullName": u.full()})
+		}
 	}
 	o := obj{
 		"id": m.id, "name": m.name, "description": "", "lastModified": m.created.UnixMilli(), "projectId": m.project.id,
-		"projectName": m.project.name, "projectOwnerUsername": m.project.owner.name, "owners": []obj{owner}, "isAsync": false,
+		"projectName": m.project.name, "projectOwnerUsername": m.project.owner.name, "owners": owners, "isAsync": false,
 	}
 	if v := m.active; v != nil && v.deployed {
 		o["activeVersionNumber"], o["activeModelVersionId"] = v.number, v.id

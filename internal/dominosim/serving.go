@@ -19,6 +19,7 @@ type served struct {
 	number   int // of a version
 	project  *project
 	creator  *user
+	others   []*user // owners beside the creator, of a deployment
 	created  time.Time
 	env      *environment
 	tier     string         // of a version
@@ -31,6 +32,7 @@ type served struct {
 type genAIEndpoint struct {
 	id, name string
 	project  *project
+	maker    *user
 	versions []*served // by number
 }
 
@@ -97,7 +99,7 @@ func (s *Sim) addServed(v *served, at time.Time, stopped bool) {
 
 // makeEndpoint makes an endpoint with one to three versions, of which any may run.
 func (s *Sim) makeEndpoint(i int) {
-	e := &genAIEndpoint{id: s.newID(), name: numbered(endpointNames, i), project: s.any(i)}
+	e := &genAIEndpoint{id: s.newID(), name: numbered(endpointNames, i), project: s.any(i), maker: s.any(i).owner}
 	s.endpoints.add(e.id, e)
 	for n := range 1 + i%3 {
 		v := &served{
@@ -131,7 +133,8 @@ func (c *call) listEndpoints() answer {
 		}
 		first := e.versions[0]
 		items = append(items, obj{
-			"id": e.id, "name": e.name, "creator": person(first.creator), "createdAt": iso(first.created), "updatedAt": iso(first.created),
+			"id": e.id, "name": e.name, "creator": person(e.maker),
+			"createdAt": iso(first.created), "updatedAt": iso(first.created),
 			"generalAccess": "Restricted", "url": "https://domino.example.com/endpoints/" + e.name, "vanityUrl": e.name,
 			"project":        obj{"id": e.project.id, "name": e.project.name, "owner": obj{"id": e.project.owner.id, "name": e.project.owner.name}},
 			"currentVersion": e.versions[len(e.versions)-1].versionDTO(t),
@@ -232,11 +235,15 @@ func (c *call) stopServed(v *served, refused answer) answer {
 }
 
 func (v *served) deploymentDTO(t time.Time) obj {
+	collaborators := []obj{{"id": v.creator.id, "role": "OWNER"}, {"id": v.project.owner.id, "role": "CONSUMER"}}
+	for _, u := range v.others {
+		collaborators = append(collaborators, obj{"id": u.id, "role": "OWNER"})
+	}
 	kind := obj{"type": "SYNC_ENDPOINT", "sharedConfig": obj{}, "modelConfigs": obj{}}
 	return obj{
 		"id": v.id, "name": v.name, "description": "", "version": 1, "creationTimestamp": iso(v.created),
 		"creatorInfo":               obj{"id": v.creator.id, "username": v.creator.name},
-		"collaborators":             []obj{{"id": v.creator.id, "role": "OWNER"}},
+		"collaborators":             collaborators,
 		"isGloballyAccessible":      false,
 		"deploymentTargetInfo":      obj{"id": "target-1", "name": "Production", "typeName": "AWS SageMaker"},
 		"resourceConfigurationInfo": obj{"id": "resource-1", "name": "Large", "configuration": obj{"instance_type": "m5.large"}},

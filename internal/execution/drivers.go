@@ -17,6 +17,7 @@ import (
 type Drivers struct {
 	client   *domino.Client
 	projects *projects
+	people   *people
 	byKind   map[Kind]Driver
 	pods     *podWatch // nil: pods bear no witness
 }
@@ -24,12 +25,12 @@ type Drivers struct {
 // NewDrivers returns the drivers over a client. Stop and Start need a client that
 // may write (domino.Client.WithGate).
 func NewDrivers(c *domino.Client) *Drivers {
-	p := &projects{client: c}
-	return &Drivers{client: c, projects: p, byKind: map[Kind]Driver{
+	p, who := &projects{client: c}, newPeople(c)
+	return &Drivers{client: c, projects: p, people: who, byKind: map[Kind]Driver{
 		App:                &apps{client: c, projects: p, tiers: &tiers{client: c}},
-		ModelAPI:           &models{client: c, projects: p},
-		Endpoint:           &endpoints{client: c, projects: p},
-		ExternalDeployment: &deployments{client: c, projects: p},
+		ModelAPI:           &models{client: c, projects: p, people: who},
+		Endpoint:           &endpoints{client: c, projects: p, people: who},
+		ExternalDeployment: &deployments{client: c, projects: p, people: who},
 		Workspace:          &workspaces{client: c, projects: p},
 		ScheduledJob:       &schedules{client: c, projects: p},
 		Job:                newJobs(c, p),
@@ -66,6 +67,7 @@ func (d *Drivers) Of(k Kind) Driver {
 // nothing from the others.
 func (d *Drivers) List(ctx context.Context, kinds []Kind) Listing {
 	all := d.projects.load(ctx)
+	d.people.again()
 	lists := make([]Listing, len(kinds))
 	var wg sync.WaitGroup
 	for i, k := range kinds {

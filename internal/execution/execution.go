@@ -108,7 +108,10 @@ type Execution struct {
 	Name    string  `json:"name"`
 	Project Project `json:"project"`
 	Owner   string  `json:"owner,omitempty"` // whom it runs as
-	Flow    string  `json:"flow,omitempty"`  // the flow whose task a job is
+	// Owners are the others whose it is, such as further owners of a model API. Lines of versions of dmm that knew of none
+	// lack them.
+	Owners []string `json:"owners,omitempty"`
+	Flow   string   `json:"flow,omitempty"` // the flow whose task a job is
 
 	State       State     `json:"state"`
 	DominoState string    `json:"dominoState"`        // Domino's own word, for people

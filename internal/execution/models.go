@@ -15,6 +15,7 @@ import (
 type models struct {
 	client   *domino.Client
 	projects *projects
+	people   *people
 }
 
 // modelRestart is what startModelDeployment takes: nothing but two ids (api.md §9).
@@ -42,6 +43,7 @@ func (d *models) List(ctx context.Context) Listing {
 	for _, v := range versions {
 		l.merge(v)
 	}
+	d.people.rename(ctx, ModelAPI, &l)
 	if err := ctx.Err(); err != nil {
 		l.problem(ModelAPI, "list", err)
 	}
@@ -96,17 +98,20 @@ func (d *models) versions(ctx context.Context, m domino.Model) Listing {
 	if project.Name == "" {
 		project.Owner, project.Name = m.ProjectOwner, m.ProjectName
 	}
-	owner := ""
-	if len(m.Owners) > 0 {
-		owner = m.Owners[0]
+	owners := make([]string, len(m.Owners))
+	for i, o := range m.Owners {
+		owners[i] = o.Name
 	}
 	for _, v := range list {
 		e := d.fold(v)
 		e.Parent, e.Project = m.ID, project
 		e.Name = fmt.Sprintf("%s v%d", m.Name, v.Number)
-		if owner != "" {
-			e.Owner = owner // the public API names the creator by id, people and filters by name
+		maker := v.Creator
+		if i := slices.IndexFunc(m.Owners, func(o domino.User) bool { return o.ID == maker }); i >= 0 {
+			maker = owners[i]
 		}
+		// A model API runs as nobody: it is theirs whom Domino calls its owners, and the maker's of the version.
+		e.owned(append(owners, maker)...)
 		if e.DataPlane == "" && v.ID == m.ActiveVersionID {
 			e.DataPlane = m.ActiveVersionDataPlaneID
 		}

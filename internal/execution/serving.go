@@ -3,6 +3,7 @@ package execution
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -46,6 +47,7 @@ func (l *Listing) noRoute(kind Kind, release string, err error) {
 type endpoints struct {
 	client   *domino.Client
 	projects *projects
+	people   *people
 }
 
 // endpointRestart is what names a version to its start, which takes nothing else.
@@ -69,6 +71,12 @@ func (d *endpoints) List(ctx context.Context) Listing {
 	for _, r := range rows {
 		l.problem(Endpoint, r.What, r.Err)
 	}
+	var names map[string]string
+	if len(list) > 0 {
+		if names, err = d.people.names(ctx); err != nil {
+			l.unnamed(Endpoint, err)
+		}
+	}
 	versions := make([]Listing, len(list))
 	eachParallel(ctx, len(list), func(i int) {
 		of := list[i]
@@ -80,7 +88,9 @@ func (d *endpoints) List(ctx context.Context) Listing {
 			versions[i].problem(Endpoint, of.Name+" "+r.What, r.Err)
 		}
 		for _, v := range found {
-			versions[i].Executions = append(versions[i].Executions, d.fold(v))
+			e := d.fold(v)
+			e.owned(called(names, v.Creator), called(names, v.Maker))
+			versions[i].Executions = append(versions[i].Executions, e)
 		}
 	})
 	for _, v := range versions {
@@ -119,6 +129,7 @@ func (d *endpoints) Read(ctx context.Context, e Execution) (Execution, error) {
 	}
 	now := d.fold(v)
 	now.Name, now.Project = e.Name, e.Project // a version does not tell
+	now.keepOwners(e)
 	return now, nil
 }
 
@@ -139,6 +150,7 @@ func (d *endpoints) Start(ctx context.Context, e Execution) (Answer, error) {
 type deployments struct {
 	client   *domino.Client
 	projects *projects
+	people   *people
 }
 
 // deploymentRestart is what names a deployment to its start, which takes nothing else.
@@ -162,8 +174,12 @@ func (d *deployments) List(ctx context.Context) Listing {
 		l.problem(ExternalDeployment, r.What, r.Err)
 	}
 	for _, v := range list {
-		l.Executions = append(l.Executions, d.fold(v))
+		e := d.fold(v)
+		others := slices.DeleteFunc(slices.Clone(v.OwnerIDs), func(id string) bool { return id == v.Creator.ID })
+		e.owned(append([]string{v.Creator.Name}, others...)...)
+		l.Executions = append(l.Executions, e)
 	}
+	d.people.rename(ctx, ExternalDeployment, &l)
 	return l
 }
 
@@ -203,6 +219,7 @@ func (d *deployments) Read(ctx context.Context, e Execution) (Execution, error) 
 	if now.Project.Name == "" {
 		now.Project.Owner, now.Project.Name = e.Project.Owner, e.Project.Name
 	}
+	now.keepOwners(e)
 	return now, nil
 }
 

@@ -44,6 +44,7 @@ const (
 	codeOpen        = "window-open"
 	codeJournal     = "journal-damaged"
 	codeSnapshot    = "snapshot-damaged"
+	codeFilters     = "filters"
 )
 
 // Audit tells whether the next maintenance would work.
@@ -71,6 +72,9 @@ func Audit(ctx context.Context, e *Env) (*report.Result, error) {
 		return nil, err
 	}
 	if err := a.compare(ctx); err != nil {
+		return nil, err
+	}
+	if err := a.filters(ctx); err != nil {
 		return nil, err
 	}
 	a.settings()
@@ -410,6 +414,19 @@ func (a *audit) compare(ctx context.Context) error {
 			a.since = append(a.since, report.Comparison{With: "audit " + f.ID, Changes: snapshot.Compare(before, a.executions)})
 		}
 		break
+	}
+	return nil
+}
+
+// filters finds what a shutdown with these filters would be refused for.
+func (a *audit) filters(ctx context.Context) error {
+	err := a.fits(ctx, a.scene, a.fitShutdown(a.client, "", a.executions))
+	var refused *UsageError
+	if !errors.As(err, &refused) {
+		return err
+	}
+	for fault := range strings.SplitSeq(refused.Reason, "\n") {
+		a.found(execution.Error, codeFilters, nil, "mend the setting: shutdown refuses it", "%s", fault)
 	}
 	return nil
 }

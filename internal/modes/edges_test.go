@@ -470,7 +470,9 @@ func TestGiveUpKeepsToTheFilters(t *testing.T) {
 // An upgrade would end what a shutdown did not get down.
 func TestNobodyIsToldToUpgradeOverWhatStillRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSite(t, small(), "DMM_RESTORE_WORKSPACES=true", "DMM_MAX_FAILURES=1", "DMM_EXCLUDE=none")
+		s := newSite(t, small(), "DMM_RESTORE_WORKSPACES=true", "DMM_MAX_FAILURES=1")
+		stopped := s.sim.CreateApp(dominosim.AppSpec{Name: "never started"})
+		s.env = append(s.env, "DMM_EXCLUDE="+stopped)
 		next := func(what, want string) {
 			t.Helper()
 			for _, mode := range []string{"status", "snapshot"} {
@@ -482,7 +484,7 @@ func TestNobodyIsToldToUpgradeOverWhatStillRuns(t *testing.T) {
 		s.must(0, "snapshot")
 		s.sim.AddFault(dominosim.Fault{Path: stopApp, Kind: dominosim.FaultStatus, Status: 400})
 		s.must(3, "shutdown")
-		next("after a shutdown that is partial", "dmm shutdown --exclude none, to go on, or dmm restore, to call it off")
+		next("after a shutdown that is partial", "dmm shutdown --exclude "+stopped+", to go on, or dmm restore, to call it off")
 		if res := s.must(0, "status"); !strings.Contains(res.Message, "is not all down: ") || !strings.Contains(res.Message, "1 failed") {
 			t.Errorf("status says %q", res.Message)
 		}

@@ -40,6 +40,9 @@ func Rehearse(ctx context.Context, e *Env) (*report.Result, error) {
 	}
 	res := e.result("rehearse")
 	res.Snapshot, res.Domino = snap.ID, "simulated, as "+snap.Domino.URL+" "+snap.Domino.Version
+	if err := e.fits(ctx, &scene{res: res}, e.fitShutdown(nil, snap.ID, snap.Executions)); err != nil {
+		return nil, err
+	}
 	stage, err := e.stage(ctx, st, snap, res)
 	if err != nil {
 		return nil, err
@@ -165,7 +168,7 @@ func (e *Env) stage(ctx context.Context, st store.Store, snap *snapshot.Snapshot
 		}
 		t := dominosim.Thing{
 			Kind: string(x.Kind), ID: x.ID, Name: x.Name, ProjectID: x.Project.ID, ProjectOwner: x.Project.Owner, ProjectName: x.Project.Name,
-			Owner: x.Owner, Running: x.State.Up(), HardwareTier: x.HardwareTier, Environment: x.Environment,
+			Owner: x.Owner, Owners: x.Owners, Running: x.State.Up(), HardwareTier: x.HardwareTier, Environment: x.Environment,
 			Model: x.Parent, Active: execution.ActiveVersion(x), Classic: execution.Classic(x), Flow: x.Flow,
 		}
 		t.Number, t.Command, t.Commit = execution.JobFacts(x)

@@ -54,7 +54,7 @@ func Restore(ctx context.Context, e *Env) (*report.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := e.narrowed(last, snap); err != nil {
+	if err := e.heed(ctx, at, snap, last.Lines); err != nil {
 		return nil, err
 	}
 	if e.Config.DryRun {
@@ -73,17 +73,14 @@ func Restore(ctx context.Context, e *Env) (*report.Result, error) {
 	return e.bringBack(ctx, at, run, snap)
 }
 
-// narrowed refuses filters that leave nothing of what is owed: a restore that ends well and brings nothing back would be taken for one
-// that did, and the window would be in restore from then on.
-func (e *Env) narrowed(w *window.Window, snap *snapshot.Snapshot) error {
-	owed, f := window.Remaining(snap.Executions, w.Lines).ToStart(), e.filter()
-	if len(owed) == 0 || slices.ContainsFunc(owed, func(it *window.Item) bool { return f.Match(it.Execution) }) {
-		return nil
+// heed refuses filters that name what does not exist, or leave nothing of what is owed: a restore that ends well and
+// brings nothing back would be taken for one that did, and the window would be in restore from then on.
+func (e *Env) heed(ctx context.Context, at *scene, snap *snapshot.Snapshot, journal []window.Line) error {
+	against, err := e.fitRestore(ctx, at, snap, journal)
+	if err != nil {
+		return err
 	}
-	return &UsageError{
-		Reason: fmt.Sprintf("the filters say %q, which leaves out everything that window %s has to bring back (%s)", f, w.Name(), plural(len(owed), "execution")),
-		Next:   "dmm restore, without filters; with --dry-run it lists them first",
-	}
+	return e.fits(ctx, at, against)
 }
 
 // nothingToRestore says what the last window left down, since nothing will bring it back by itself.
@@ -296,6 +293,9 @@ func (e *Env) restoreFrom(ctx context.Context, at *scene, id string) (*report.Re
 		if snap, err = pinnedSnapshot(ctx, at.store, at.last.Pinned); err != nil {
 			return nil, err
 		}
+		if err := e.heed(ctx, at, snap, at.last.Lines); err != nil {
+			return nil, err
+		}
 		if e.Config.DryRun {
 			return e.previewRestore(ctx, at, snap, at.last.Lines)
 		}
@@ -308,6 +308,9 @@ func (e *Env) restoreFrom(ctx context.Context, at *scene, id string) (*report.Re
 	pinned := window.Pinned{
 		Snapshot: snap.ID, SHA256: snap.Data.SHA256, Manifest: snap.ManifestSHA256(), Domino: snap.Domino.URL,
 		Lease: e.Config.Lease, FromSnapshot: true,
+	}
+	if err := e.heed(ctx, at, snap, []window.Line{{Event: window.Open, Window: &pinned}}); err != nil {
+		return nil, err
 	}
 	if e.Config.DryRun || !e.Config.Yes {
 		res, err := e.previewRestore(ctx, at, snap, []window.Line{{Event: window.Open, Window: &pinned}})

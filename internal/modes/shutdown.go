@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -65,6 +64,12 @@ func Shutdown(ctx context.Context, e *Env) (*report.Result, error) {
 		return nil, err
 	}
 	at.res.Snapshot = snap.ID
+	if !at.open() { // else its filters were checked when it was
+		if err := e.fits(ctx, at, e.fitShutdown(at.client, snap.ID, snap.Executions)); err != nil {
+			return nil, err
+		}
+	}
+	at.olderOwners()
 	if e.Config.DryRun {
 		return e.previewShutdown(ctx, at, snap)
 	}
@@ -135,7 +140,7 @@ func (e *Env) snapshotFor(ctx context.Context, at *scene) (*snapshot.Snapshot, e
 			Next:   "leave DMM_SNAPSHOT out to go on with the window",
 		}
 	}
-	if f := e.filter(); !reflect.DeepEqual(f, last.Pinned.Filter) {
+	if f := e.filter(); !f.Same(last.Pinned.Filter) {
 		return nil, &UsageError{
 			Reason: fmt.Sprintf("the filters say %q, but window %s was opened with %q", f, last.Name(), last.Pinned.Filter),
 			Next:   "go on with the filters that the window was opened with" + orNone(last.Pinned.Flags()),
@@ -448,7 +453,7 @@ func (e *Env) previewShutdown(ctx context.Context, at *scene, snap *snapshot.Sna
 	var journal []window.Line
 	res, filter, handling := at.res, e.filter(), e.handling()
 	if at.open() {
-		journal, handling = at.last.Lines, at.last.Pinned.Handling
+		journal, filter, handling = at.last.Lines, at.last.Pinned.Filter, at.last.Pinned.Handling
 	}
 	handling = at.able(handling)
 	balance := window.Remaining(snap.Executions, journal)

@@ -163,6 +163,16 @@ var breakages = []breakage{
 		"if h.External == PolicyStop {", "if true {"},
 	{"the refusal of what was called off", "internal/modes/shutdown.go",
 		"case !done:", "case !done && false:"},
+	{"the refusal of filters that select nothing", "internal/modes/filters.go",
+		`nothing := n.nothing != "" && `, "nothing := false && "},
+	{"the refusal of a filter that names nothing", "internal/modes/filters.go",
+		`if names.Unseen != "" {`, "if true {"},
+	{"the list that could not be seen whole, of what a filter names", "internal/modes/filters.go",
+		`if names.Unseen != "" {`, "if false {"},
+	{"whose an execution is, whatever its project", "internal/execution/filter.go",
+		"if f.OfProjects {", "if true {"},
+	{"what owners meant when the window was opened", "internal/execution/filter.go",
+		"f.OfProjects = f.namesOwners() && r.OwnersOf != ownersOf", "f.OfProjects = false"},
 }
 
 // suites are the packages whose tests must notice. The sampled matrix is among them. What is wrong with a store is noticed by its
