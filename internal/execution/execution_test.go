@@ -23,7 +23,9 @@ func TestWordsForPeople(t *testing.T) {
 		{"problem of no kind", execution.Problem{Message: "timed out"}.String(), "timed out"},
 		{"changed schedule", (&execution.ChangedError{Fields: []string{"command", "title"}}).Error(),
 			"Domino changed more than isPaused, twice: command, title; the definition before is in the journal"},
-		{"unchanged schedule", (&execution.ChangedError{}).Error(), "Domino accepted the change of isPaused twice and does not show it"},
+		{"what was there without a call", (&execution.AlreadyError{Now: execution.Execution{DominoState: "Stopped"}}).Error(), "is already so (Stopped)"},
+		{"what was there when a call was refused", (&execution.AlreadyError{Now: execution.Execution{DominoState: "Stopped"}, Refusal: execution.ErrGone}).Error(),
+			"is already so (Stopped): no longer exists in Domino"},
 	} {
 		if tt.got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.what, tt.got, tt.want)
@@ -67,6 +69,33 @@ func TestAListingIsCompleteUnlessAProblemSaysThatSomethingMayBeMissing(t *testin
 	} {
 		if got := (execution.Listing{Problems: tt.problems}).Complete(); got != tt.want {
 			t.Errorf("Complete() with %v = %t, want %t", tt.problems, got, tt.want)
+		}
+	}
+}
+
+// What has ended for good stays true in a reading of any age.
+func TestWhatEndsForGood(t *testing.T) {
+	app := execution.Execution{Kind: execution.App, State: execution.Running, Instance: "1"}
+	down := func(kind execution.Kind, instance string) execution.Execution {
+		return execution.Execution{Kind: kind, State: execution.Stopped, Instance: instance}
+	}
+	classic := execution.Execution{Kind: execution.Workspace, Restart: []byte(`{"classic":true}`)}
+	for name, c := range map[string]struct {
+		was, now execution.Execution
+		want     bool
+	}{
+		"the instance of an app":            {app, down(execution.App, "1"), true},
+		"another instance":                  {app, down(execution.App, "2"), false},
+		"it runs still":                     {app, app, false},
+		"an app that shows no instance":     {execution.Execution{Kind: execution.App}, down(execution.App, ""), false},
+		"a job":                             {execution.Execution{Kind: execution.Job}, down(execution.Job, ""), true},
+		"a classic workspace":               {classic, down(execution.Workspace, ""), true},
+		"a version of a model starts again": {execution.Execution{Kind: execution.ModelAPI}, down(execution.ModelAPI, ""), false},
+		"so does a schedule":                {execution.Execution{Kind: execution.ScheduledJob}, down(execution.ScheduledJob, ""), false},
+		"and a build":                       {execution.Execution{Kind: execution.Build}, down(execution.Build, ""), false},
+	} {
+		if got := c.was.EndsIn(c.now); got != c.want {
+			t.Errorf("%s: %t, want %t", name, got, c.want)
 		}
 	}
 }
