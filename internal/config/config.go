@@ -110,7 +110,7 @@ type Config struct {
 
 	Lease    time.Duration `envconfig:"DMM_LEASE" default:"60s" group:"journal" modes:"shutdown, restore, close" doc:"How long the journal must be silent before another run takes this one for dead. Pinned when the window opens. Under 30s only with a 'file:' or 'mem:' store, for tests."`
 	LockWait time.Duration `envconfig:"DMM_LOCK_WAIT" default:"2m" group:"journal" modes:"shutdown, restore, close" doc:"How long to wait for another run that is at work before giving up."`
-	Settle   time.Duration `envconfig:"DMM_SETTLE" default:"80s" group:"journal" modes:"shutdown, restore" doc:"How long an execution is left alone when it is not known whether a call for it took effect. Under 80s only with a 'file:' or 'mem:' store, for tests: the longest call, its late effect and the lag of Domino's lists take that long together."`
+	Settle   time.Duration `envconfig:"DMM_SETTLE" default:"80s" group:"journal" modes:"shutdown, restore" doc:"How long an execution is left alone when it is not known whether a call for it took effect. Under 80s only with a 'file:' or 'mem:' store, for tests: the longest call, its late effect and the lag of what Domino shows take that long together."`
 
 	Output    string `envconfig:"DMM_OUTPUT" default:"text" values:"text,json" group:"output" modes:"all" doc:"How the result is written to standard output: 'text' or 'json'."`
 	LogFormat string `envconfig:"DMM_LOG_FORMAT" default:"auto" values:"auto,text,json" group:"output" modes:"all" doc:"How the log is written to standard error: 'text', 'json', or 'auto', which is text on a terminal and JSON elsewhere."`

@@ -474,7 +474,7 @@ func (x *step) called(ctx context.Context, t *task, asked time.Time, a execution
 	var there *execution.AlreadyError
 	switch {
 	case err == nil:
-		t.answered, t.landed, t.moving, t.verified = true, true, false, a.Seen != nil
+		t.answered, t.landed, t.moving, t.been, t.verified = true, true, false, false, a.Seen != nil
 		t.answeredAt, t.made, t.already = x.lastSent, a.Instance, false
 		t.freshFrom = x.lastSent.Add(x.Limits.lag())
 		x.move(t, waiting)

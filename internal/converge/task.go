@@ -53,6 +53,8 @@ type task struct {
 	already bool
 	// moving: after the answer it has been seen on its way, so that an end state is a new one.
 	moving bool
+	// been: after the answer it has been seen at the goal, if perhaps as it was at an earlier time.
+	been bool
 	// made is the instance that Domino named when it accepted the start.
 	made string
 	// shown is the outcome that the last looks agree in, and since when.
@@ -198,6 +200,7 @@ func (t *task) judgeStop(l look) ruling {
 	case now.State.Down() && now.Finished():
 		return outcome(window.NotOurs, "it came to its own end (Domino says %s)", now.DominoState).given(ended)
 	case now.State.Down() && (t.landed || t.answered):
+		t.been = t.answered
 		return outcome(window.Done, "%s", t.rewritten(now)).given(ended || t.arrived(l))
 	case now.State.Down():
 		return outcome(window.NotOurs, "it was stopped before dmm stopped it (Domino says %s)", now.DominoState).given(ended)
@@ -212,8 +215,8 @@ func (t *task) judgeStop(l look) ruling {
 		return outcome(window.Failed, "its state %q is not known to dmm, which did not touch it", now.DominoState)
 	case t.other(now) && (t.fresh(l) || t.item.Lacks()):
 		return ruling{verdict: renew}
-	case t.answered && t.item.Kind == execution.ScheduledJob && t.fresh(l):
-		return ruling{verdict: renew} // it is never on its way: it goes on again, or the call did nothing
+	case t.answered && t.fresh(l) && (t.item.Kind == execution.ScheduledJob || t.been && now.State == execution.Running):
+		return ruling{verdict: renew} // it runs again, or the call did nothing: a schedule is never on its way
 	case t.answered:
 		if now.State == execution.Starting && t.was == execution.Running { // as a model version is called that goes down
 			t.moves(l)
@@ -323,6 +326,7 @@ func (t *task) judgeWithoutInstance(l look) ruling {
 	now := l.Execution
 	switch now.State {
 	case execution.Running:
+		t.been = t.been || t.answered && t.isNew(l)
 		return outcome(window.Done, "%s", t.rewritten(now)).given(t.arrived(l))
 	case execution.Starting:
 		t.moves(l)
@@ -337,9 +341,9 @@ func (t *task) judgeWithoutInstance(l look) ruling {
 		return ruling{verdict: wait}
 	case t.item.Kind == execution.ScheduledJob:
 		return outcome(window.Left, "it was started and has been paused since, not by dmm").given(true) // it is never on its way
-	case t.moving && now.State == execution.Failed:
+	case (t.moving || t.been) && now.State == execution.Failed:
 		return outcome(window.Failed, "it was started and ended as %s", now.DominoState).given(true)
-	case t.moving:
+	case t.moving || t.been:
 		return outcome(window.Left, "it was started and has been stopped since, not by dmm").given(true)
 	}
 	return ruling{verdict: wait} // a status of before the start may stay for a while (api.md §22 item 10)

@@ -51,6 +51,7 @@ func TestWhatALookMeansForAStop(t *testing.T) {
 	fresh, landed, answered := task{}, task{landed: true}, task{landed: true, answered: true}
 	forced := task{landed: true, forced: true}
 	moving := task{landed: true, answered: true, moving: true}
+	been := task{landed: true, answered: true, been: true}
 	waits := task{waits: true}
 	job := func(state execution.State, word string) execution.Execution {
 		return execution.Execution{Kind: execution.Job, ID: "job", State: state, DominoState: word, Restart: []byte("{}")}
@@ -115,6 +116,10 @@ func TestWhatALookMeansForAStop(t *testing.T) {
 		"a schedule is paused after the call":           {answered, schedule(execution.Stopped), false, late, "done"},
 		"a schedule is active, perhaps before the call": {answered, schedule(execution.Running), false, old, "wait"},
 		"a schedule is active after the call":           {answered, schedule(execution.Running), false, late, "renew"},
+		"a version runs after the call, not down yet":   {answered, version(execution.Running), false, late, "wait"},
+		"a version was down after the call, and runs":   {been, version(execution.Running), false, late, "renew"},
+		"a version was down, and is shown as it ran":    {been, version(execution.Running), false, old, "wait"},
+		"a version was down, and is on its way":         {been, version(execution.Starting), false, late, "wait"},
 	} {
 		task := judged(c.task, now)
 		task.item = &window.Item{Execution: app(execution.Running, "1")}
@@ -186,6 +191,7 @@ func TestWhatALookMeansForAStart(t *testing.T) {
 		"a version, seen to start, and failed":              {moving, true, version(execution.Failed), false, late, "failed"},
 		"a version, seen to start, stopped, perhaps before": {moving, true, version(execution.Stopped), false, old, "wait"},
 		"a version, seen to start, and stopped":             {moving, true, version(execution.Stopped), false, late, "left"},
+		"a version, seen up after its start, and stopped":   {task{answered: true, been: true}, true, version(execution.Stopped), false, late, "left"},
 		"a schedule, accepted, and shown paused":            {called, true, schedule(execution.Stopped), false, old, "wait"},
 		"a schedule, accepted, and paused for long":         {called, true, schedule(execution.Stopped), false, late, "left"},
 		"a schedule, accepted, and active, perhaps before":  {called, true, schedule(execution.Running), false, old, "done" + again},
