@@ -245,7 +245,8 @@ func (x *step) starting(now time.Time) int {
 	return n
 }
 
-// barrier holds what serves production back at shutdown while anything else runs: has no outcome, and was not seen down either.
+// barrier holds what serves production back at shutdown while anything else runs: has no outcome, and was not seen down
+// either.
 func (x *step) barrier() bool {
 	now := time.Now()
 	others := func(t *task) bool {
@@ -321,7 +322,8 @@ func (x *step) looked(ctx context.Context, t *task, s sighting) {
 			return
 		}
 		if t.last {
-			x.settle(t, window.Failed, fmt.Sprintf("it was not seen at the goal within %s, and could not be read at last: %s", x.Limits.grace(), reason(s.err)))
+			x.settle(t, window.Failed, fmt.Sprintf("it was not seen at the goal within %s, and could not be read at last: %s",
+				x.Limits.grace(), reason(s.err)))
 			return
 		}
 		x.again(t, &t.refused, x.Limits.MaxFailures, fmt.Errorf("look at it: %w", s.err))
@@ -341,14 +343,14 @@ func (x *step) rule(ctx context.Context, t *task, l look) {
 	} else {
 		r = t.judgeStart(l)
 	}
-	agrees := r.verdict == settle && t.agrees(r, l, x.Limits.lag())
+	agrees := r.verdict == settle && t.agrees(r, l)
 	if r.verdict != settle {
 		t.shown.outcome = ""
 	}
 	switch now := time.Now(); {
 	case t.notBefore.After(now):
 		at := t.notBefore
-		if again := t.shown.at.Add(x.Limits.lag()); r.verdict == settle && again.After(at) {
+		if again := t.shown.at.Add(t.lag); r.verdict == settle && again.After(at) {
 			at = again
 		}
 		x.later(t, at)
@@ -357,7 +359,7 @@ func (x *step) rule(ctx context.Context, t *task, l look) {
 	case r.verdict == settle && t.answered:
 		x.later(t, t.arrives())
 	case r.verdict == settle:
-		x.later(t, t.shown.at.Add(x.Limits.lag()))
+		x.later(t, t.shown.at.Add(t.lag))
 	case r.verdict == wait:
 		if t.phase != waiting {
 			x.sooner()
@@ -474,9 +476,9 @@ func (x *step) called(ctx context.Context, t *task, asked time.Time, a execution
 	var there *execution.AlreadyError
 	switch {
 	case err == nil:
-		t.answered, t.landed, t.moving, t.been, t.verified = true, true, false, false, a.Seen != nil
-		t.answeredAt, t.made, t.already = x.lastSent, a.Instance, false
-		t.freshFrom = x.lastSent.Add(x.Limits.lag())
+		t.answered, t.landed, t.moving, t.verified = true, true, false, a.Seen != nil
+		t.answeredAt, t.changed, t.made, t.already = x.lastSent, time.Time{}, a.Instance, false
+		t.freshFrom = x.lastSent.Add(t.lag)
 		x.move(t, waiting)
 		x.sooner()
 		if a.Seen != nil {
@@ -488,7 +490,7 @@ func (x *step) called(ctx context.Context, t *task, asked time.Time, a execution
 		// It may have landed, or land yet: leave it alone, then look.
 		t.landed, t.answered = true, false
 		t.notBefore = time.Now().Add(x.Limits.Settle)
-		x.later(t, t.notBefore.Add(-x.Limits.lag()))
+		x.later(t, t.notBefore.Add(-t.lag))
 		t.refused++
 		x.Log.Warn("no answer to a call; it is left alone until it must have landed", "execution", t.item.String(), "goal", x.goal, "error", err)
 		if !x.endsAll(err) && t.refused >= x.Limits.MaxFailures {
@@ -497,7 +499,7 @@ func (x *step) called(ctx context.Context, t *task, asked time.Time, a execution
 	case x.endsAll(err):
 	case errors.As(err, &there):
 		// Somebody was faster, or that look was older than the one before.
-		t.already, t.freshFrom = true, x.lastSent.Add(x.Limits.lag())
+		t.already, t.freshFrom = true, x.lastSent.Add(t.lag)
 		x.rule(ctx, t, look{Execution: there.Now, asked: asked})
 	case errors.Is(err, execution.ErrGone):
 		x.rule(ctx, t, look{gone: true, asked: asked})

@@ -40,6 +40,7 @@ type task struct {
 	next      time.Time // when it is to be looked at
 	taken     time.Time // when it was last taken up
 	held      bool      // it is to be called once nothing else runs
+	lag       time.Duration
 
 	// landed: a call for the goal may have taken effect, of this run or of an earlier one.
 	landed bool
@@ -53,8 +54,8 @@ type task struct {
 	already bool
 	// moving: after the answer it has been seen on its way, so that an end state is a new one.
 	moving bool
-	// been: after the answer it has been seen at the goal, if perhaps as it was at an earlier time.
-	been bool
+	// changed is when a look has last shown what may have come of the call: it was on its way, or at the goal.
+	changed time.Time
 	// made is the instance that Domino named when it accepted the start.
 	made string
 	// shown is the outcome that the last looks agree in, and since when.
@@ -85,7 +86,10 @@ type task struct {
 // newTask makes a task of a plan whose facts are all from before a time.
 func newTask(g window.Goal, s Step, d execution.Driver, known time.Time, lag time.Duration) *task {
 	it := s.Item
-	t := &task{item: it, driver: d, notBefore: s.NotBefore, waits: s.Wait, renamed: s.Renamed, seen: it.Execution, before: it.Instance}
+	t := &task{
+		item: it, driver: d, notBefore: s.NotBefore, lag: lag, waits: s.Wait, renamed: s.Renamed,
+		seen: it.Execution, before: it.Instance,
+	}
 	t.newFrom = known.Add(lag)
 	t.freshFrom = t.newFrom
 	if !s.NotBefore.IsZero() {
@@ -143,13 +147,14 @@ func (r ruling) given(sure bool) ruling {
 // fresh reports whether a look shows a moment after the answer to the last call, and after all that is on record.
 func (t *task) fresh(l look) bool { return l.sure || !l.asked.Before(t.freshFrom) }
 
-// isNew reports whether a look shows a moment after all that is on record. So does the very instance that a start has made.
+// isNew reports whether a look shows a moment after all that is on record. So does the very instance that a start has
+// made.
 func (t *task) isNew(l look) bool {
 	return l.sure || !l.asked.Before(t.newFrom) || t.made != "" && l.Instance == t.made
 }
 
-// arrived reports whether a look shows the goal as what came of a call of this run: after its answer; or after it was seen on
-// its way, and not before what is on record, such as the stop that a restore undoes right after it.
+// arrived reports whether a look shows the goal as what came of a call of this run: after its answer; or after it was
+// seen on its way, and not before what is on record, such as the stop that a restore undoes right after it.
 func (t *task) arrived(l look) bool {
 	return l.sure || t.answered && (t.fresh(l) || t.moving && t.isNew(l))
 }
@@ -163,10 +168,22 @@ func (t *task) arrives() time.Time {
 }
 
 // moves notes that a look shows it on its way after the answer to its call.
-func (t *task) moves(l look) { t.moving = t.moving || t.answered && l.asked.After(t.answeredAt) }
+func (t *task) moves(l look) {
+	if t.answered && l.asked.After(t.answeredAt) {
+		t.moving, t.changed = true, time.Now()
+	}
+}
+
+// undone reports whether a look, which shows it as it was before the call, shows a moment after a look that did not:
+// else it may show the one in which Domino had accepted the call, and not begun.
+func (t *task) undone(l look) bool {
+	return !t.changed.IsZero() && !l.asked.Before(t.changed.Add(t.lag))
+}
 
 // unseen reports whether only a look on its way would show that an end state is a new one: its kind shows no instance.
-func (t *task) unseen() bool { return t.answered && !t.moving && t.made == "" && t.seen.Instance == "" }
+func (t *task) unseen() bool {
+	return t.answered && !t.moving && t.item.Instance == "" && t.item.Kind != execution.Job
+}
 
 // shows reports whether a further look shows what the last one has.
 func (t *task) shows(now execution.Execution) bool {
@@ -174,13 +191,13 @@ func (t *task) shows(now execution.Execution) bool {
 	return now.Instance == t.seen.Instance && !(ok && len(c.Differences(t.seen, now)) > 0)
 }
 
-// agrees reports whether an earlier look led to the same outcome, and none to another since, long enough ago for this look to
-// show a later moment. The first look is kept.
-func (t *task) agrees(r ruling, l look, lag time.Duration) bool {
+// agrees reports whether an earlier look led to the same outcome, and none to another since, long enough ago for this
+// look to show a later moment. The first look is kept.
+func (t *task) agrees(r ruling, l look) bool {
 	if t.shown.outcome != r.event || t.shown.instance != l.Instance || t.shown.at.IsZero() {
 		t.shown.outcome, t.shown.instance, t.shown.at = r.event, l.Instance, time.Now()
 	}
-	return !l.asked.Before(t.shown.at.Add(lag))
+	return !l.asked.Before(t.shown.at.Add(t.lag))
 }
 
 // judgeStop rules on a task of a shutdown, given a look at its execution.
@@ -190,7 +207,8 @@ func (t *task) judgeStop(l look) ruling {
 	case t.waits && l.gone:
 		return outcome(window.NotOurs, "it no longer exists in Domino")
 	case t.waits && now.State.Down():
-		return outcome(window.NotOurs, "it came to its end, or its owner stopped it (Domino says %s)", now.DominoState).given(ended)
+		return outcome(window.NotOurs, "it came to its end, or its owner stopped it (Domino says %s)", now.DominoState).
+			given(ended)
 	case t.waits && now.State != execution.Unknown:
 		return ruling{verdict: wait}
 	case l.gone && (t.landed || t.answered):
@@ -200,7 +218,9 @@ func (t *task) judgeStop(l look) ruling {
 	case now.State.Down() && now.Finished():
 		return outcome(window.NotOurs, "it came to its own end (Domino says %s)", now.DominoState).given(ended)
 	case now.State.Down() && (t.landed || t.answered):
-		t.been = t.answered
+		if t.answered {
+			t.changed = time.Now()
+		}
 		return outcome(window.Done, "%s", t.rewritten(now)).given(ended || t.arrived(l))
 	case now.State.Down():
 		return outcome(window.NotOurs, "it was stopped before dmm stopped it (Domino says %s)", now.DominoState).given(ended)
@@ -215,8 +235,10 @@ func (t *task) judgeStop(l look) ruling {
 		return outcome(window.Failed, "its state %q is not known to dmm, which did not touch it", now.DominoState)
 	case t.other(now) && (t.fresh(l) || t.item.Lacks()):
 		return ruling{verdict: renew}
-	case t.answered && t.fresh(l) && (t.item.Kind == execution.ScheduledJob || t.been && now.State == execution.Running):
-		return ruling{verdict: renew} // it runs again, or the call did nothing: a schedule is never on its way
+	case t.answered && t.item.Kind == execution.ScheduledJob && t.fresh(l):
+		return ruling{verdict: renew} // it is never on its way: it goes on again, or the call did nothing
+	case t.answered && now.State == execution.Running && t.fresh(l) && t.undone(l):
+		return ruling{verdict: renew}
 	case t.answered:
 		if now.State == execution.Starting && t.was == execution.Running { // as a model version is called that goes down
 			t.moves(l)
@@ -284,8 +306,8 @@ func (t *task) judgeStart(l look) ruling {
 	return t.judgeWithoutInstance(l)
 }
 
-// judgeNewInstance: another instance than the one before our call means that a start
-// has taken effect, whatever its state now. It is not sent again. One that may be older than the one before means nothing.
+// judgeNewInstance: another instance than the one before our call means that a start has taken effect, whatever its
+// state now. It is not sent again. One that may be older than the one before means nothing.
 func (t *task) judgeNewInstance(l look, started bool) ruling {
 	now := l.Execution
 	switch {
@@ -308,7 +330,8 @@ func (t *task) judgeNewInstance(l look, started bool) ruling {
 func (t *task) judgeSameInstance(now execution.Execution, started bool) ruling {
 	switch {
 	case now.State == execution.Stopped && t.late:
-		return outcome(window.Left, "it was started as %s and has been stopped since, not by dmm", now.Instance).given(true) // it has ended for good
+		return outcome(window.Left, "it was started as %s and has been stopped since, not by dmm", now.Instance).
+			given(true) // it has ended for good
 	case now.State.Down() && !t.answered:
 		return ruling{verdict: call}
 	case now.State == execution.Running && t.late:
@@ -326,7 +349,9 @@ func (t *task) judgeWithoutInstance(l look) ruling {
 	now := l.Execution
 	switch now.State {
 	case execution.Running:
-		t.been = t.been || t.answered && t.isNew(l)
+		if t.answered && t.isNew(l) {
+			t.changed = time.Now()
+		}
 		return outcome(window.Done, "%s", t.rewritten(now)).given(t.arrived(l))
 	case execution.Starting:
 		t.moves(l)
@@ -340,10 +365,11 @@ func (t *task) judgeWithoutInstance(l look) ruling {
 	case !t.fresh(l):
 		return ruling{verdict: wait}
 	case t.item.Kind == execution.ScheduledJob:
-		return outcome(window.Left, "it was started and has been paused since, not by dmm").given(true) // it is never on its way
-	case (t.moving || t.been) && now.State == execution.Failed:
+		return outcome(window.Left, "it was started and has been paused since, not by dmm").
+			given(true) // it is never on its way
+	case t.undone(l) && now.State == execution.Failed:
 		return outcome(window.Failed, "it was started and ended as %s", now.DominoState).given(true)
-	case t.moving || t.been:
+	case t.undone(l):
 		return outcome(window.Left, "it was started and has been stopped since, not by dmm").given(true)
 	}
 	return ruling{verdict: wait} // a status of before the start may stay for a while (api.md §22 item 10)

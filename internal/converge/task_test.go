@@ -17,11 +17,18 @@ func app(state execution.State, instance string) execution.Execution {
 	return execution.Execution{Kind: execution.App, ID: "app", State: state, Instance: instance, Restart: []byte("{}")}
 }
 
-// When a look was asked for. Everything on record is from before the table's now, and calls were answered ten seconds after it.
+// The states, for short.
+const (
+	running, stopped, failed    = execution.Running, execution.Stopped, execution.Failed
+	starting, stopping, unknown = execution.Starting, execution.Stopping, execution.Unknown
+)
+
+// When a look was asked for. Everything on record is from before the table's now, and calls were answered ten seconds
+// after it.
 const (
 	lag  = 40 * time.Second
 	old  = time.Second          // asked for so soon that it may show what was before
-	soon = lag + time.Second    // asked for so late that it cannot show what was before what is on record, and may what was before the call
+	soon = lag + time.Second    // asked for so late that it cannot show what was before what is on record, but before the call
 	late = lag + 10*time.Second // asked for so late that it can show neither
 )
 
@@ -31,12 +38,16 @@ func judged(t task, now time.Time) *task {
 	if !t.answered {
 		t.freshFrom = t.newFrom
 	}
+	t.lag = lag
+	if t.moving {
+		t.changed = now.Add(late - lag)
+	}
 	return &t
 }
 
 // given says how sure a ruling is, for people.
 func (r ruling) String() string {
-	word := map[verdict]string{wait: "wait", later: "look later", call: "call", renew: "renew", settle: "settle"}[r.verdict]
+	word := map[verdict]string{wait: "wait", later: "look later", call: "call", renew: "renew"}[r.verdict]
 	switch {
 	case r.verdict != settle:
 		return word
@@ -51,7 +62,6 @@ func TestWhatALookMeansForAStop(t *testing.T) {
 	fresh, landed, answered := task{}, task{landed: true}, task{landed: true, answered: true}
 	forced := task{landed: true, forced: true}
 	moving := task{landed: true, answered: true, moving: true}
-	been := task{landed: true, answered: true, been: true}
 	waits := task{waits: true}
 	job := func(state execution.State, word string) execution.Execution {
 		return execution.Execution{Kind: execution.Job, ID: "job", State: state, DominoState: word, Restart: []byte("{}")}
@@ -74,57 +84,57 @@ func TestWhatALookMeansForAStop(t *testing.T) {
 		age  time.Duration
 		want string
 	}{
-		"it is waited for and runs":                 {waits, job(execution.Running, "Running"), false, old, "wait"},
-		"it is waited for, and is another":          {waits, app(execution.Running, "2"), false, old, "wait"},
-		"it is waited for and was stopped":          {waits, job(execution.Stopped, "Stopped"), false, old, "not-ours"},
-		"it is waited for and has ended":            {waits, job(execution.Stopped, "Succeeded"), false, old, "not-ours"},
-		"a build that is waited for has ended":      {waits, build(execution.Stopped, "Succeeded"), false, old, "not-ours" + again},
+		"it is waited for and runs":                 {waits, job(running, "Running"), false, old, "wait"},
+		"it is waited for, and is another":          {waits, app(running, "2"), false, old, "wait"},
+		"it is waited for and was stopped":          {waits, job(stopped, "Stopped"), false, old, "not-ours"},
+		"it is waited for and has ended":            {waits, job(stopped, "Succeeded"), false, old, "not-ours"},
+		"a build that is waited for has ended":      {waits, build(stopped, "Succeeded"), false, old, "not-ours" + again},
 		"it is waited for and was deleted":          {waits, gone, true, old, "not-ours" + again},
-		"it is waited for, nobody knows its state":  {waits, job(execution.Unknown, "Faulty"), false, old, "failed" + again},
-		"it ended by itself after the call":         {answered, job(execution.Stopped, "Succeeded"), false, old, "not-ours"},
-		"it ended by itself, a call in doubt":       {landed, job(execution.Stopped, "Succeeded"), false, old, "not-ours"},
-		"a build ended, perhaps an earlier time":    {answered, build(execution.Stopped, "Succeeded"), false, old, "not-ours" + again},
-		"it was stopped by the call":                {answered, job(execution.Stopped, "Stopped"), false, old, "done"},
-		"it failed after the call":                  {answered, job(execution.Failed, "Failed"), false, old, "done"},
-		"it runs":                                   {fresh, app(execution.Running, "1"), false, old, "call"},
-		"it is starting":                            {fresh, app(execution.Starting, "1"), false, old, "call"},
-		"its owner was faster":                      {fresh, app(execution.Stopped, "1"), false, old, "not-ours"},
-		"another instance of it is down":            {fresh, app(execution.Stopped, "2"), false, old, "not-ours" + again},
-		"its owner is stopping it":                  {fresh, app(execution.Stopping, "1"), false, old, "wait"},
+		"it is waited for, nobody knows its state":  {waits, job(unknown, "Faulty"), false, old, "failed" + again},
+		"it ended by itself after the call":         {answered, job(stopped, "Succeeded"), false, old, "not-ours"},
+		"it ended by itself, a call in doubt":       {landed, job(stopped, "Succeeded"), false, old, "not-ours"},
+		"a build ended, perhaps an earlier time":    {answered, build(stopped, "Succeeded"), false, old, "not-ours" + again},
+		"it was stopped by the call":                {answered, job(stopped, "Stopped"), false, old, "done"},
+		"it failed after the call":                  {answered, job(failed, "Failed"), false, old, "done"},
+		"it runs":                                   {fresh, app(running, "1"), false, old, "call"},
+		"it is starting":                            {fresh, app(starting, "1"), false, old, "call"},
+		"its owner was faster":                      {fresh, app(stopped, "1"), false, old, "not-ours"},
+		"another instance of it is down":            {fresh, app(stopped, "2"), false, old, "not-ours" + again},
+		"its owner is stopping it":                  {fresh, app(stopping, "1"), false, old, "wait"},
 		"it was deleted, or is not there yet":       {fresh, gone, true, old, "not-ours" + again},
-		"nobody knows its state":                    {fresh, app(execution.Unknown, "1"), false, old, "failed" + again},
-		"another instance runs, perhaps before":     {fresh, app(execution.Running, "2"), false, old, "look later"},
-		"its owner has restarted it":                {fresh, app(execution.Running, "2"), false, late, "renew"},
-		"a call in doubt has landed":                {landed, app(execution.Stopped, "1"), false, old, "done"},
-		"a call in doubt has not landed":            {landed, app(execution.Running, "1"), false, old, "call"},
+		"nobody knows its state":                    {fresh, app(unknown, "1"), false, old, "failed" + again},
+		"another instance runs, perhaps before":     {fresh, app(running, "2"), false, old, "look later"},
+		"its owner has restarted it":                {fresh, app(running, "2"), false, late, "renew"},
+		"a call in doubt has landed":                {landed, app(stopped, "1"), false, old, "done"},
+		"a call in doubt has not landed":            {landed, app(running, "1"), false, old, "call"},
 		"it was deleted after a call in doubt":      {landed, gone, true, old, "done" + again},
-		"the call was accepted, it still runs":      {answered, app(execution.Running, "1"), false, old, "wait"},
-		"the call was accepted, it is down":         {answered, app(execution.Failed, "1"), false, old, "done"},
+		"the call was accepted, it still runs":      {answered, app(running, "1"), false, old, "wait"},
+		"the call was accepted, it is down":         {answered, app(failed, "1"), false, old, "done"},
 		"the call was accepted, and it is deleted":  {answered, gone, true, late, "done"},
-		"the call was accepted, another runs":       {answered, app(execution.Running, "2"), false, old, "wait"},
-		"the call was accepted, it is up again":     {answered, app(execution.Running, "2"), false, late, "renew"},
-		"the call was accepted, its state is new":   {answered, app(execution.Unknown, "1"), false, old, "wait"},
-		"it sticks at stopping and is to be forced": {forced, app(execution.Stopping, "1"), false, old, "call"},
+		"the call was accepted, another runs":       {answered, app(running, "2"), false, old, "wait"},
+		"the call was accepted, it is up again":     {answered, app(running, "2"), false, late, "renew"},
+		"the call was accepted, its state is new":   {answered, app(unknown, "1"), false, old, "wait"},
+		"it sticks at stopping and is to be forced": {forced, app(stopping, "1"), false, old, "call"},
 
-		"a version is down, perhaps before it ran":      {fresh, version(execution.Stopped), false, old, "not-ours" + again},
-		"a version that dmm asked to stop is down":      {landed, version(execution.Stopped), false, old, "done" + again},
-		"a version is down, perhaps before the call":    {answered, version(execution.Stopped), false, old, "done" + again},
-		"a version is down after the call":              {answered, version(execution.Stopped), false, late, "done"},
-		"a version was seen to go down":                 {moving, version(execution.Stopped), false, soon, "done"},
-		"a version went down, perhaps before it ran":    {moving, version(execution.Stopped), false, old, "done" + again},
-		"a schedule is paused, perhaps before the call": {answered, schedule(execution.Stopped), false, old, "done" + again},
-		"a schedule is paused after the call":           {answered, schedule(execution.Stopped), false, late, "done"},
-		"a schedule is active, perhaps before the call": {answered, schedule(execution.Running), false, old, "wait"},
-		"a schedule is active after the call":           {answered, schedule(execution.Running), false, late, "renew"},
-		"a version runs after the call, not down yet":   {answered, version(execution.Running), false, late, "wait"},
-		"a version was down after the call, and runs":   {been, version(execution.Running), false, late, "renew"},
-		"a version was down, and is shown as it ran":    {been, version(execution.Running), false, old, "wait"},
-		"a version was down, and is on its way":         {been, version(execution.Starting), false, late, "wait"},
+		"a version is down, perhaps before it ran":      {fresh, version(stopped), false, old, "not-ours" + again},
+		"a version that dmm asked to stop is down":      {landed, version(stopped), false, old, "done" + again},
+		"a version is down, perhaps before the call":    {answered, version(stopped), false, old, "done" + again},
+		"a version is down after the call":              {answered, version(stopped), false, late, "done"},
+		"a version was seen to go down":                 {moving, version(stopped), false, soon, "done"},
+		"a version went down, perhaps before it ran":    {moving, version(stopped), false, old, "done" + again},
+		"a schedule is paused, perhaps before the call": {answered, schedule(stopped), false, old, "done" + again},
+		"a schedule is paused after the call":           {answered, schedule(stopped), false, late, "done"},
+		"a schedule is active, perhaps before the call": {answered, schedule(running), false, old, "wait"},
+		"a schedule is active after the call":           {answered, schedule(running), false, late, "renew"},
+		"a version runs after the call, not down yet":   {answered, version(running), false, late, "wait"},
+		"a version went down after the call, and runs":  {moving, version(running), false, late, "renew"},
+		"a version went down, and is shown as it ran":   {moving, version(running), false, soon, "wait"},
+		"a version went down, and is on its way":        {moving, version(starting), false, late, "wait"},
 	} {
 		task := judged(c.task, now)
-		task.item = &window.Item{Execution: app(execution.Running, "1")}
+		task.item = &window.Item{Execution: app(running, "1")}
 		if c.now.Kind != "" && c.now.Kind != execution.App {
-			task.item.Execution = execution.Execution{Kind: c.now.Kind, ID: c.now.ID, State: execution.Running, Restart: []byte("{}")}
+			task.item.Execution = execution.Execution{Kind: c.now.Kind, ID: c.now.ID, State: running, Restart: []byte("{}")}
 		}
 		if r := task.judgeStop(look{Execution: c.now, gone: c.gone, asked: now.Add(c.age)}); r.String() != c.want {
 			t.Errorf("%s: %v, want %s", name, r, c.want)
@@ -155,53 +165,52 @@ func TestWhatALookMeansForAStart(t *testing.T) {
 		age  time.Duration
 		want string
 	}{
-		"it is down":                                 {ours, true, app(execution.Stopped, "1"), false, old, "call"},
-		"somebody has started it already":            {ours, true, app(execution.Running, "2"), false, late, "done"},
-		"another runs, perhaps from before":          {ours, true, app(execution.Running, "2"), false, old, "done" + again},
-		"its owner has started and stopped it":       {ours, true, app(execution.Stopped, "2"), false, late, "left"},
-		"another is down, perhaps from before":       {ours, true, app(execution.Stopped, "2"), false, old, "left" + again},
-		"somebody has started it and it failed":      {ours, true, app(execution.Failed, "2"), false, old, "call"},
-		"it never went down":                         {ours, false, app(execution.Running, "1"), false, old, "done" + again},
-		"what was seen down is shown running":        {ours, true, app(execution.Running, "1"), false, old, "wait"},
-		"our stop still lands":                       {ours, false, app(execution.Stopping, "1"), false, old, "wait"},
+		"it is down":                                 {ours, true, app(stopped, "1"), false, old, "call"},
+		"somebody has started it already":            {ours, true, app(running, "2"), false, late, "done"},
+		"another runs, perhaps from before":          {ours, true, app(running, "2"), false, old, "done" + again},
+		"its owner has started and stopped it":       {ours, true, app(stopped, "2"), false, late, "left"},
+		"another is down, perhaps from before":       {ours, true, app(stopped, "2"), false, old, "left" + again},
+		"somebody has started it and it failed":      {ours, true, app(failed, "2"), false, old, "call"},
+		"it never went down":                         {ours, false, app(running, "1"), false, old, "done" + again},
+		"what was seen down is shown running":        {ours, true, app(running, "1"), false, old, "wait"},
+		"our stop still lands":                       {ours, false, app(stopping, "1"), false, old, "wait"},
 		"it is gone":                                 {ours, true, gone, true, old, "failed" + again},
-		"nobody knows its state":                     {ours, true, app(execution.Unknown, "1"), false, old, "failed" + again},
-		"a start in doubt has not landed":            {inDoubt, true, app(execution.Stopped, "1"), false, old, "call"},
-		"a start in doubt has landed":                {inDoubt, true, app(execution.Starting, "2"), false, old, "wait"},
-		"a start in doubt has landed and failed":     {inDoubt, true, app(execution.Failed, "2"), false, late, "failed"},
-		"it was accepted and is not visible yet":     {answered, true, app(execution.Stopped, "1"), false, late, "wait"},
-		"it was accepted and another runs":           {answered, true, app(execution.Running, "2"), false, old, "done" + again},
-		"it was accepted and runs":                   {answered, true, app(execution.Running, "2"), false, late, "done"},
-		"it was accepted, and that very one runs":    {told, true, app(execution.Running, "2"), false, old, "done"},
-		"it was accepted, and that very one failed":  {told, true, app(execution.Failed, "2"), false, old, "failed"},
-		"it was accepted and its owner stopped it":   {told, true, app(execution.Stopped, "2"), false, old, "left"},
-		"what was given up has come up since":        {givenUp, true, app(execution.Running, "2"), false, old, "done" + again},
-		"what was given up has failed":               {givenUp, true, app(execution.Failed, "2"), false, old, "call"},
-		"what was given up was stopped by its owner": {givenUp, true, app(execution.Stopped, "2"), false, old, "left"},
+		"nobody knows its state":                     {ours, true, app(unknown, "1"), false, old, "failed" + again},
+		"a start in doubt has not landed":            {inDoubt, true, app(stopped, "1"), false, old, "call"},
+		"a start in doubt has landed":                {inDoubt, true, app(starting, "2"), false, old, "wait"},
+		"a start in doubt has landed and failed":     {inDoubt, true, app(failed, "2"), false, late, "failed"},
+		"it was accepted and is not visible yet":     {answered, true, app(stopped, "1"), false, late, "wait"},
+		"it was accepted and another runs":           {answered, true, app(running, "2"), false, old, "done" + again},
+		"it was accepted and runs":                   {answered, true, app(running, "2"), false, late, "done"},
+		"it was accepted, and that very one runs":    {told, true, app(running, "2"), false, old, "done"},
+		"it was accepted, and that very one failed":  {told, true, app(failed, "2"), false, old, "failed"},
+		"it was accepted and its owner stopped it":   {told, true, app(stopped, "2"), false, old, "left"},
+		"what was given up has come up since":        {givenUp, true, app(running, "2"), false, old, "done" + again},
+		"what was given up has failed":               {givenUp, true, app(failed, "2"), false, old, "call"},
+		"what was given up was stopped by its owner": {givenUp, true, app(stopped, "2"), false, old, "left"},
 
-		"a version runs, perhaps from before its stop":      {task{}, true, version(execution.Running), false, old, "done" + again},
-		"a version runs, shown by one look":                 {task{}, true, version(execution.Running), false, late, "done" + again},
-		"a version is down":                                 {task{}, true, version(execution.Stopped), false, old, "call"},
-		"a version runs, perhaps from before its start":     {called, true, version(execution.Running), false, old, "done" + again},
-		"a version runs after its start":                    {called, true, version(execution.Running), false, late, "done"},
-		"a version was seen to come up":                     {moving, true, version(execution.Running), false, soon, "done"},
-		"a version came up, perhaps before its stop":        {moving, true, version(execution.Running), false, old, "done" + again},
-		"a version, accepted, an old failure":               {called, true, version(execution.Failed), false, late, "wait"},
-		"a version, seen to start, failed, perhaps before":  {moving, true, version(execution.Failed), false, old, "wait"},
-		"a version, seen to start, and failed":              {moving, true, version(execution.Failed), false, late, "failed"},
-		"a version, seen to start, stopped, perhaps before": {moving, true, version(execution.Stopped), false, old, "wait"},
-		"a version, seen to start, and stopped":             {moving, true, version(execution.Stopped), false, late, "left"},
-		"a version, seen up after its start, and stopped":   {task{answered: true, been: true}, true, version(execution.Stopped), false, late, "left"},
-		"a schedule, accepted, and shown paused":            {called, true, schedule(execution.Stopped), false, old, "wait"},
-		"a schedule, accepted, and paused for long":         {called, true, schedule(execution.Stopped), false, late, "left"},
-		"a schedule, accepted, and active, perhaps before":  {called, true, schedule(execution.Running), false, old, "done" + again},
-		"a schedule, accepted, and active":                  {called, true, schedule(execution.Running), false, late, "done"},
-		"a build has been made since":                       {task{}, true, kind(execution.Build, execution.Stopped, "Succeeded"), false, old, "done" + again},
-		"a build was cancelled":                             {task{}, true, kind(execution.Build, execution.Stopped, "Killed"), false, old, "call"},
-		"a job that was stopped runs, perhaps from before":  {task{}, true, kind(execution.Job, execution.Running, "Running"), false, old, "done" + again},
+		"a version runs, perhaps from before its stop":      {task{}, true, version(running), false, old, "done" + again},
+		"a version runs, shown by one look":                 {task{}, true, version(running), false, late, "done" + again},
+		"a version is down":                                 {task{}, true, version(stopped), false, old, "call"},
+		"a version runs, perhaps from before its start":     {called, true, version(running), false, old, "done" + again},
+		"a version runs after its start":                    {called, true, version(running), false, late, "done"},
+		"a version was seen to come up":                     {moving, true, version(running), false, soon, "done"},
+		"a version came up, perhaps before its stop":        {moving, true, version(running), false, old, "done" + again},
+		"a version, accepted, an old failure":               {called, true, version(failed), false, late, "wait"},
+		"a version, seen to start, failed, perhaps before":  {moving, true, version(failed), false, old, "wait"},
+		"a version, seen to start, and failed":              {moving, true, version(failed), false, late, "failed"},
+		"a version, seen to start, stopped, perhaps before": {moving, true, version(stopped), false, old, "wait"},
+		"a version, seen to start, and stopped":             {moving, true, version(stopped), false, late, "left"},
+		"a schedule, accepted, and shown paused":            {called, true, schedule(stopped), false, old, "wait"},
+		"a schedule, accepted, and paused for long":         {called, true, schedule(stopped), false, late, "left"},
+		"a schedule, accepted, and active, perhaps before":  {called, true, schedule(running), false, old, "done" + again},
+		"a schedule, accepted, and active":                  {called, true, schedule(running), false, late, "done"},
+		"a build has been made since":                       {task{}, true, kind(execution.Build, stopped, "Succeeded"), false, old, "done" + again},
+		"a build was cancelled":                             {task{}, true, kind(execution.Build, stopped, "Killed"), false, old, "call"},
+		"a job that was stopped runs, perhaps from before":  {task{}, true, kind(execution.Job, running, "Running"), false, old, "done" + again},
 	} {
 		task := judged(c.task, now)
-		task.item = &window.Item{Execution: app(execution.Running, "1")}
+		task.item = &window.Item{Execution: app(running, "1")}
 		task.item.Kind = cmp.Or(c.now.Kind, execution.App)
 		if c.down {
 			task.item.Stop.Outcome = window.Done
@@ -218,7 +227,7 @@ func TestWhatIsSeenOnItsWay(t *testing.T) {
 	version := func(state execution.State) execution.Execution {
 		return execution.Execution{Kind: execution.ModelAPI, State: state, Restart: []byte("{}")}
 	}
-	running, starting := task{answered: true, was: execution.Running}, task{answered: true, was: execution.Starting}
+	ran, began := task{answered: true, was: running}, task{answered: true, was: starting}
 	for name, c := range map[string]struct {
 		goal  window.Goal
 		task  task
@@ -226,18 +235,18 @@ func TestWhatIsSeenOnItsWay(t *testing.T) {
 		asked time.Duration
 		want  bool
 	}{
-		"it is stopping":                          {window.Stop, running, execution.Stopping, late, true},
-		"it is pending, and was running":          {window.Stop, running, execution.Starting, late, true},
-		"it is starting, as it was when called":   {window.Stop, starting, execution.Starting, late, false},
-		"it was looked at before the stop":        {window.Stop, running, execution.Stopping, old, false},
-		"it is stopping by itself":                {window.Stop, task{}, execution.Stopping, late, false},
-		"it is starting":                          {window.Start, task{answered: true}, execution.Starting, late, true},
-		"it is pending":                           {window.Start, task{answered: true}, execution.Stopping, late, true},
-		"it was looked at before the start":       {window.Start, task{answered: true}, execution.Starting, old, false},
-		"it is starting, and dmm has not done it": {window.Start, task{}, execution.Starting, late, false},
+		"it is stopping":                          {window.Stop, ran, stopping, late, true},
+		"it is pending, and was running":          {window.Stop, ran, starting, late, true},
+		"it is starting, as it was when called":   {window.Stop, began, starting, late, false},
+		"it was looked at before the stop":        {window.Stop, ran, stopping, old, false},
+		"it is stopping by itself":                {window.Stop, task{}, stopping, late, false},
+		"it is starting":                          {window.Start, task{answered: true}, starting, late, true},
+		"it is pending":                           {window.Start, task{answered: true}, stopping, late, true},
+		"it was looked at before the start":       {window.Start, task{answered: true}, starting, old, false},
+		"it is starting, and dmm has not done it": {window.Start, task{}, starting, late, false},
 	} {
 		task := judged(c.task, now)
-		task.item = &window.Item{Execution: version(execution.Running)}
+		task.item = &window.Item{Execution: version(running)}
 		l := look{Execution: version(c.shown), asked: now.Add(c.asked)}
 		if c.goal == window.Stop {
 			task.judgeStop(l)
@@ -250,34 +259,75 @@ func TestWhatIsSeenOnItsWay(t *testing.T) {
 	}
 }
 
-// Two looks agree that lead to the same outcome and lie further apart than the lag, with none between them that leads to another.
+// What a look shows as it was before the call means that the call was undone, if it shows a moment after a look that
+// did not: before that it may be what Domino had accepted and not begun.
+func TestWhatWasUndoneAfterTheCall(t *testing.T) {
+	version := func(state execution.State) execution.Execution {
+		return execution.Execution{Kind: execution.ModelAPI, State: state, Restart: []byte("{}")}
+	}
+	for name, c := range map[string]struct {
+		goal         window.Goal
+		shown, again execution.State
+		after        time.Duration // between the two looks, of which the second cannot be older than the call
+		want         string
+	}{
+		"it was down, and runs":                         {window.Stop, stopped, running, lag, "renew"},
+		"it was down, and is shown running soon after":  {window.Stop, stopped, running, lag - 1, "wait"},
+		"it was stopping, and runs":                     {window.Stop, stopping, running, lag, "renew"},
+		"it was never seen down, and runs":              {window.Stop, running, running, lag, "wait"},
+		"it ran, and is down":                           {window.Start, running, stopped, lag, "left"},
+		"it ran, and is shown down soon after":          {window.Start, running, stopped, lag - 1, "wait"},
+		"it was starting, and has failed":               {window.Start, starting, failed, lag, "failed"},
+		"it was starting, and is shown down soon after": {window.Start, starting, failed, lag - 1, "wait"},
+		"it was never seen up, and is down":             {window.Start, stopped, stopped, lag, "wait"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				task := task{lag: lag, answered: true, landed: true, answeredAt: time.Now(), was: running}
+				task.item = &window.Item{Execution: version(running)}
+				judge := task.judgeStart
+				if c.goal == window.Stop {
+					judge = task.judgeStop
+				}
+				time.Sleep(time.Hour)
+				judge(look{Execution: version(c.shown), asked: time.Now()})
+				time.Sleep(c.after)
+				if r := judge(look{Execution: version(c.again), asked: time.Now()}); r.String() != c.want {
+					t.Errorf("%v, want %s", r, c.want)
+				}
+			})
+		})
+	}
+}
+
+// Two looks agree that lead to the same outcome and lie further apart than the lag, with none between them that leads
+// to another.
 func TestTwoLooksThatAgree(t *testing.T) {
-	stopped, paused := app(execution.Stopped, "1"), app(execution.Stopped, "2")
-	type one struct {
+	one, two := app(stopped, "1"), app(stopped, "2")
+	type shown struct {
 		after time.Duration
 		r     ruling
 		now   execution.Execution
 	}
 	ours, theirs := outcome(window.Done, ""), outcome(window.NotOurs, "")
 	for name, c := range map[string]struct {
-		looks []one
+		looks []shown
 		want  bool
 	}{
-		"one look":                         {[]one{{0, theirs, stopped}}, false},
-		"two looks within the lag":         {[]one{{0, theirs, stopped}, {lag - 1, theirs, stopped}}, false},
-		"two looks that lie further apart": {[]one{{0, theirs, stopped}, {lag, theirs, stopped}}, true},
-		"three looks":                      {[]one{{0, theirs, stopped}, {lag / 2, theirs, stopped}, {lag / 2, theirs, stopped}}, true},
-		"they differ in the outcome":       {[]one{{0, ours, stopped}, {lag, theirs, stopped}}, false},
-		"they differ in the instance":      {[]one{{0, theirs, stopped}, {lag, theirs, paused}}, false},
-		"they differ, and agree again":     {[]one{{0, theirs, stopped}, {lag / 2, ours, stopped}, {lag / 2, theirs, stopped}}, false},
+		"one look":                         {[]shown{{0, theirs, one}}, false},
+		"two looks within the lag":         {[]shown{{0, theirs, one}, {lag - 1, theirs, one}}, false},
+		"two looks that lie further apart": {[]shown{{0, theirs, one}, {lag, theirs, one}}, true},
+		"three looks":                      {[]shown{{0, theirs, one}, {lag / 2, theirs, one}, {lag / 2, theirs, one}}, true},
+		"they differ in the outcome":       {[]shown{{0, ours, one}, {lag, theirs, one}}, false},
+		"they differ in the instance":      {[]shown{{0, theirs, one}, {lag, theirs, two}}, false},
+		"they differ, and agree again":     {[]shown{{0, theirs, one}, {lag / 2, ours, one}, {lag / 2, theirs, one}}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var task task
-				agree := false
+				task, agree := task{lag: lag}, false
 				for _, l := range c.looks {
 					time.Sleep(l.after)
-					agree = task.agrees(l.r, look{Execution: l.now, asked: time.Now()}, lag)
+					agree = task.agrees(l.r, look{Execution: l.now, asked: time.Now()})
 				}
 				if agree != c.want {
 					t.Errorf("they agree: %t, want %t", agree, c.want)

@@ -28,7 +28,7 @@ type Config struct {
 	JobTime     time.Duration `json:"jobTime"`     // how long a job runs before it ends by itself; 0: for ever. Those of the beginning have a drawn part of it left
 	BuildTime   time.Duration `json:"buildTime"`   // the same of a build
 	ListLag     time.Duration `json:"listLag"`     // lists show the model as it was up to so long ago, drawn for each answer
-	ReadLag     time.Duration `json:"readLag"`     // reads of one object do the same, each object by itself; what answers a write shows its effect
+	ReadLag     time.Duration `json:"readLag"`     // reads of one object do so, each by itself; answers to writes do not
 	LagGoesBack bool          `json:"lagGoesBack"` // a list, or a read, may be older than the one given before
 	LateLanding time.Duration `json:"lateLanding"` // a write whose client gave up may take effect up to so much later
 
@@ -194,7 +194,8 @@ func (c Config) Validate() error {
 		value time.Duration
 	}{
 		{"latency", c.Latency}, {"startTime", c.StartTime}, {"stopTime", c.StopTime},
-		{"jobTime", c.JobTime}, {"buildTime", c.BuildTime}, {"listLag", c.ListLag}, {"readLag", c.ReadLag}, {"lateLanding", c.LateLanding},
+		{"jobTime", c.JobTime}, {"buildTime", c.BuildTime}, {"listLag", c.ListLag}, {"readLag", c.ReadLag},
+		{"lateLanding", c.LateLanding},
 	} {
 		if d.value < 0 {
 			errs = append(errs, fmt.Errorf("%s %v: want no less than 0", d.key, d.value))

@@ -459,8 +459,9 @@ func TestSingleReadsLagOnRequest(t *testing.T) {
 			id, number, _ := strings.Cut(o.ID, "/")
 			return "/api/gen-ai/beta/endpoints/" + id + "/versions/" + number
 		}, func(s *Sim, o Object) error { return s.OwnerStopServed(KindEndpoint, o.ID) }, `"status":"Running"`},
-		"external deployment": {KindDeployment, func(o Object) string { return "/api/modelServing/v1/modelDeployments/" + o.ID },
-			func(s *Sim, o Object) error { return s.OwnerStopServed(KindDeployment, o.ID) }, `"state":"RUNNING"`},
+		"external deployment": {KindDeployment, func(o Object) string {
+			return "/api/modelServing/v1/modelDeployments/" + o.ID
+		}, func(s *Sim, o Object) error { return s.OwnerStopServed(KindDeployment, o.ID) }, `"state":"RUNNING"`},
 	} {
 		for _, back := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, going back %t", name, back), func(t *testing.T) {
@@ -520,7 +521,8 @@ func TestNewThingsAppearLateInSingleReads(t *testing.T) {
 // The lag of reads draws nothing where there is none, so that what a seed makes stays what it was.
 func TestReadsThatDoNotLagDrawNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		with, without := newClient(t, Config{ListLag: time.Minute, Seed: 5}), newClient(t, Config{ListLag: time.Minute, Seed: 5})
+		c := Config{ListLag: time.Minute, Seed: 5}
+		with, without := newClient(t, c), newClient(t, c)
 		o := with.running(KindApp)
 		for range 20 {
 			with.read(o.ID)

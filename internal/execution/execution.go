@@ -210,8 +210,8 @@ var (
 	ErrNotOurs = errors.New("only its owner may start it")
 )
 
-// AlreadyError says that an execution was seen where the call would have brought it, by one look: before the call, which
-// was not sent then, or after Domino had refused it. It is ErrAlready.
+// AlreadyError says that an execution was seen where the call would have brought it, by one look: before the call,
+// which was not sent then, or after Domino had refused it. It is ErrAlready.
 type AlreadyError struct {
 	Now     Execution
 	Refusal error // nil: nothing was sent

@@ -9,6 +9,7 @@ import (
 func TestWordsForPeople(t *testing.T) {
 	project := execution.Project{ID: "p1", Owner: "a.okafor", Name: "churn-forecast"}
 	e := execution.Execution{Kind: execution.App, ID: "a1", Name: "dash\nboard", Project: project}
+	stopped := execution.Execution{DominoState: "Stopped"}
 	for _, tt := range []struct{ what, got, want string }{
 		{"one", execution.App.Plural(1), "1 app"},
 		{"none", execution.Workspace.Plural(0), "0 workspaces"},
@@ -23,8 +24,8 @@ func TestWordsForPeople(t *testing.T) {
 		{"problem of no kind", execution.Problem{Message: "timed out"}.String(), "timed out"},
 		{"changed schedule", (&execution.ChangedError{Fields: []string{"command", "title"}}).Error(),
 			"Domino changed more than isPaused, twice: command, title; the definition before is in the journal"},
-		{"what was there without a call", (&execution.AlreadyError{Now: execution.Execution{DominoState: "Stopped"}}).Error(), "is already so (Stopped)"},
-		{"what was there when a call was refused", (&execution.AlreadyError{Now: execution.Execution{DominoState: "Stopped"}, Refusal: execution.ErrGone}).Error(),
+		{"what was there without a call", (&execution.AlreadyError{Now: stopped}).Error(), "is already so (Stopped)"},
+		{"what was there when a call was refused", (&execution.AlreadyError{Now: stopped, Refusal: execution.ErrGone}).Error(),
 			"is already so (Stopped): no longer exists in Domino"},
 	} {
 		if tt.got != tt.want {
@@ -79,6 +80,7 @@ func TestWhatEndsForGood(t *testing.T) {
 	down := func(kind execution.Kind, instance string) execution.Execution {
 		return execution.Execution{Kind: kind, State: execution.Stopped, Instance: instance}
 	}
+	of := func(kind execution.Kind) execution.Execution { return execution.Execution{Kind: kind} }
 	classic := execution.Execution{Kind: execution.Workspace, Restart: []byte(`{"classic":true}`)}
 	for name, c := range map[string]struct {
 		was, now execution.Execution
@@ -90,9 +92,9 @@ func TestWhatEndsForGood(t *testing.T) {
 		"an app that shows no instance":     {execution.Execution{Kind: execution.App}, down(execution.App, ""), false},
 		"a job":                             {execution.Execution{Kind: execution.Job}, down(execution.Job, ""), true},
 		"a classic workspace":               {classic, down(execution.Workspace, ""), true},
-		"a version of a model starts again": {execution.Execution{Kind: execution.ModelAPI}, down(execution.ModelAPI, ""), false},
-		"so does a schedule":                {execution.Execution{Kind: execution.ScheduledJob}, down(execution.ScheduledJob, ""), false},
-		"and a build":                       {execution.Execution{Kind: execution.Build}, down(execution.Build, ""), false},
+		"a version of a model starts again": {of(execution.ModelAPI), down(execution.ModelAPI, ""), false},
+		"so does a schedule":                {of(execution.ScheduledJob), down(execution.ScheduledJob, ""), false},
+		"and a build":                       {of(execution.Build), down(execution.Build, ""), false},
 	} {
 		if got := c.was.EndsIn(c.now); got != c.want {
 			t.Errorf("%s: %t, want %t", name, got, c.want)

@@ -199,8 +199,8 @@ func TestADefinitionThatIsChangedByEveryPutIsReported(t *testing.T) {
 	}
 }
 
-// A PUT that is not seen in what is read back is not sent again: the reading may be older, and its owner may have changed
-// it since. The answer has nothing seen in it, so that the caller looks once a reading cannot be older.
+// A PUT that is not seen in what is read back is not sent again: the reading may be older, and its owner may have
+// changed it since. The answer has nothing seen in it, so that the caller looks once a reading cannot be older.
 func TestAPutThatIsNotSeenIsNotSentAgain(t *testing.T) {
 	stays := false // isPaused stays what it is
 	eachProfile(t, func(t *testing.T, profile string) {

@@ -187,10 +187,10 @@ func (s records) Delete(ctx context.Context, key string) error {
 	return errors.Join(s.Store.Delete(ctx, key), s.end(n))
 }
 
-// TestCrashMatrix takes a maintenance through the end of its process, or the loss of an
-// answer, at every operation that shutdown and restore have with store and Domino, and
-// runs the step again to its end. Lag is on, in a tenth of the cases that of reads of one object too. None is lost, none is extra, each is started
-// exactly once in effect and stopped at least once.
+// TestCrashMatrix takes a maintenance through the end of its process, or the loss of an answer, at every operation that
+// shutdown and restore have with store and Domino, and runs the step again to its end. Lag is on, in a tenth of the
+// cases that of reads of one object too. None is lost, none is extra, each is started exactly once in effect and
+// stopped at least once.
 func TestCrashMatrix(t *testing.T) {
 	t.Parallel()
 	step := draw.Every(t, 50, "cases of the crash matrix", "matrix")

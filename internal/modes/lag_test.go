@@ -14,15 +14,16 @@ import (
 // hundred is a deployment in which 100 executions run.
 func hundred() dominosim.Config {
 	return dominosim.Config{
-		Plain: true, Profile: "6.1", Seed: 3, Latency: 30 * time.Millisecond, StartTime: 20 * time.Second, StopTime: 15 * time.Second,
+		Plain: true, Profile: "6.1", Seed: 3,
+		Latency: 30 * time.Millisecond, StartTime: 20 * time.Second, StopTime: 15 * time.Second,
 		Projects: 4, Apps: 30, Models: 25, Workspaces: 25, Schedules: 20,
 	}
 }
 
 func asIs(c dominosim.Config) dominosim.Config { return c }
 
-// The second look costs nothing where reads do not lag, and at most a lag for each wait of a step where they do: for what
-// goes down first, for what serves production, and for the scan after that. docs/guarantees.md says these figures.
+// The second look costs nothing where reads do not lag, and at most a lag for each wait of a step where they do: for
+// what goes down first, for what serves production, and for the scan after that. docs/guarantees.md says these figures.
 func TestWhatTheLagCosts(t *testing.T) {
 	for name, c := range map[string]struct {
 		lagged   func(dominosim.Config) dominosim.Config

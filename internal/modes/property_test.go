@@ -1125,8 +1125,8 @@ func (p *playing) excuse(k dominosim.Key, stop, start turn, turns []turn, journa
 		return "in doubt: start"
 	}
 
-	// Its owner stopped it so soon after dmm had started it that no look showed the start, where looks lag and no new instance
-	// shows it either: the start came to nothing, for all that can be seen.
+	// Its owner stopped it so soon after dmm had started it that no look showed the start, where looks lag and no new
+	// instance shows it either: the start came to nothing, for all that can be seen.
 	if p.LagReads && !hasInstance {
 		for _, u := range turns {
 			if u.dmm && u.up && !stop.at.Before(u.at) && stop.at.Before(u.at.Add(lag)) {

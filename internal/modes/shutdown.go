@@ -41,7 +41,7 @@ func (e *Env) known(run *window.Run, snap *snapshot.Snapshot) time.Time {
 			at = l.At
 		}
 	}
-	if at = at.Add(aheadOfUs); at.After(time.Now()) {
+	if at = at.Add(aheadOfUs); snap.To.IsZero() || at.After(time.Now()) {
 		return time.Now()
 	}
 	return at
@@ -397,7 +397,9 @@ type scanned struct {
 
 // scanFor looks for what runs and is not among what the window still has to stop. A list
 // only nominates: it may be older than what dmm has done itself. So may a read be that was asked for before settledBy.
-func scanFor(ctx context.Context, drivers *execution.Drivers, b *window.Balance, f execution.Filter, h execution.Handling, settledBy time.Time) scanned {
+func scanFor(
+	ctx context.Context, drivers *execution.Drivers, b *window.Balance, f execution.Filter, h execution.Handling, settledBy time.Time,
+) scanned {
 	kinds := slices.Clone(f.Kinds)
 	if len(kinds) == 0 {
 		kinds = execution.Kinds()
