@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/domino-maintenance-mode/dmm/internal/execution"
@@ -63,6 +64,9 @@ const (
 	unsentPerFailure = 4
 )
 
+// lag is how far what Domino shows is taken to be behind at most: half of the settle time, of which it is a part.
+func (l Limits) lag() time.Duration { return l.Settle / 2 }
+
 // paced is a pause between rounds at the speed of the plan.
 func (l Limits) paced(d time.Duration) time.Duration { return d / time.Duration(max(l.Speed, 1)) }
 
@@ -80,6 +84,10 @@ func (e *Engine) Execute(ctx context.Context, p Plan) error {
 		left.Policy = true
 		x.buffer(left)
 	}
+	known := p.Known
+	if now := time.Now(); known.IsZero() || known.After(now) {
+		known = now
+	}
 	doubtful, settled := 0, time.Time{}
 	for _, s := range p.Steps {
 		d := e.Drivers.Of(s.Item.Kind)
@@ -87,7 +95,7 @@ func (e *Engine) Execute(ctx context.Context, p Plan) error {
 			x.buffer(window.OutcomeOf(window.Failed, p.Goal, s.Item.Key(), "", "this version of dmm has no driver for its kind", 0))
 			continue
 		}
-		x.tasks = append(x.tasks, newTask(p.Goal, s, d))
+		x.tasks = append(x.tasks, newTask(p.Goal, s, d, known, e.Limits.lag()))
 		if s.NotBefore.After(time.Now()) {
 			doubtful, settled = doubtful+1, s.NotBefore
 		}
@@ -96,11 +104,6 @@ func (e *Engine) Execute(ctx context.Context, p Plan) error {
 		x.Log.Info(fmt.Sprintf("leaving %d executions alone until %s: a call for them may still take effect", doubtful, settled.UTC().Format(time.RFC3339)))
 	}
 	x.open, x.phases[ready] = len(x.tasks), len(x.tasks)
-	for _, t := range x.tasks {
-		if !t.item.Kind.Serving() {
-			x.others++
-		}
-	}
 	return x.run(ctx)
 }
 
@@ -112,7 +115,6 @@ type step struct {
 	goal   window.Goal
 	tasks  []*task // in the plan's order
 	open   int     // tasks without outcome
-	others int     // those of them that do not serve production
 	phases [settled + 1]int
 
 	messages chan func()
@@ -223,7 +225,7 @@ func (x *step) dispatch(ctx context.Context) {
 		if room <= 0 || slots <= 0 {
 			return
 		}
-		if t.phase != ready || t.notBefore.After(now) || barrier && t.item.Kind.Serving() {
+		if t.phase != ready || t.next.After(now) || barrier && t.held {
 			continue
 		}
 		room--
@@ -245,8 +247,16 @@ func (x *step) starting(now time.Time) int {
 	return n
 }
 
-// barrier holds what serves production back at shutdown while anything else is not settled.
-func (x *step) barrier() bool { return x.goal == window.Stop && x.others > 0 }
+// barrier holds what serves production back at shutdown while anything else runs: has no outcome, and was not seen down
+// either.
+func (x *step) barrier() bool {
+	now := time.Now()
+	others := func(t *task) bool {
+		down := t.phase == ready && t.shown.outcome != "" && !t.notBefore.After(now)
+		return !t.item.Kind.Serving() && t.phase != settled && !down
+	}
+	return x.goal == window.Stop && slices.ContainsFunc(x.tasks, others)
+}
 
 // move takes a task to another phase.
 func (x *step) move(t *task, to phase) {
@@ -280,8 +290,8 @@ func (x *step) wake() time.Time {
 		sooner(x.lastSent.Add(x.Limits.Grace))
 	}
 	for _, t := range x.tasks {
-		if t.phase == ready && t.notBefore.After(now) {
-			sooner(t.notBefore)
+		if t.phase == ready && t.next.After(now) {
+			sooner(t.next)
 		}
 	}
 	if at.Before(now.Add(10 * time.Millisecond)) {
@@ -294,8 +304,8 @@ func (x *step) wake() time.Time {
 func (x *step) look(ctx context.Context, t *task) {
 	x.move(t, looking)
 	x.spawn(func() func() {
-		now, err := t.driver.Read(ctx, t.item.Execution)
-		return func() { x.looked(ctx, t, now, err) }
+		s := see(ctx, t)
+		return func() { x.looked(ctx, t, s) }
 	})
 }
 
@@ -308,38 +318,52 @@ func (x *step) spawn(f func() func()) {
 	}()
 }
 
-func (x *step) looked(ctx context.Context, t *task, now execution.Execution, err error) {
-	gone := errors.Is(err, execution.ErrGone)
-	if err != nil && !gone {
-		if x.endsAll(err) {
+func (x *step) looked(ctx context.Context, t *task, s sighting) {
+	if s.err != nil {
+		if x.endsAll(s.err) {
 			return
 		}
 		if t.last {
-			x.settle(t, window.Failed, fmt.Sprintf("it was not seen at the goal within %s, and could not be read at last: %s", x.Limits.grace(), reason(err)))
+			x.settle(t, window.Failed, fmt.Sprintf("it was not seen at the goal within %s, and could not be read at last: %s",
+				x.Limits.grace(), reason(s.err)))
 			return
 		}
-		x.again(t, &t.refused, x.Limits.MaxFailures, fmt.Errorf("look at it: %w", err))
+		x.again(t, &t.refused, x.Limits.MaxFailures, fmt.Errorf("look at it: %w", s.err))
 		return
 	}
-	if !gone {
-		t.seen = now
-	}
-	x.rule(ctx, t, gone)
+	x.rule(ctx, t, s.look)
 }
 
 // rule applies the verdict on what has just been seen of a task.
-func (x *step) rule(ctx context.Context, t *task, gone bool) {
+func (x *step) rule(ctx context.Context, t *task, l look) {
+	if !l.gone {
+		t.seen = l.Execution
+	}
 	var r ruling
 	if x.goal == window.Stop {
-		r = t.judgeStop(t.seen, gone)
+		r = t.judgeStop(l)
 	} else {
-		r = t.judgeStart(t.seen, gone)
+		r = t.judgeStart(l)
 	}
-	switch r.verdict {
-	case settle:
+	agrees := r.verdict == settle && t.agrees(r, l)
+	if r.verdict != settle {
+		t.shown.outcome = ""
+	}
+	switch now := time.Now(); {
+	case t.notBefore.After(now):
+		at := t.notBefore
+		if again := t.shown.at.Add(t.lag); r.verdict == settle && again.After(at) {
+			at = again
+		}
+		x.later(t, at)
+	case r.verdict == settle && (r.sure || agrees):
 		x.settle(t, r.event, r.reason)
-	case wait:
-		if t.phase == looking {
+	case r.verdict == settle && t.answered:
+		x.later(t, t.arrives())
+	case r.verdict == settle:
+		x.later(t, t.shown.at.Add(t.lag))
+	case r.verdict == wait:
+		if t.phase != waiting {
 			x.sooner()
 		}
 		if t.last {
@@ -347,11 +371,22 @@ func (x *step) rule(ctx context.Context, t *task, gone bool) {
 			return
 		}
 		x.move(t, waiting)
-	case renew:
+	case r.verdict == later, r.verdict == call && t.already && !t.fresh(l):
+		x.later(t, t.freshFrom)
+	case t.item.Kind.Serving() && x.barrier():
+		t.held = true // its first look has been early, for a second one to agree with
+		x.later(t, now)
+	case r.verdict == renew:
 		x.renew(ctx, t)
-	case call:
+	default:
 		x.move(t, queued)
 	}
+}
+
+// later has a task looked at again, not before a time.
+func (x *step) later(t *task, at time.Time) {
+	x.move(t, ready)
+	t.next = at
 }
 
 // renew records what runs now in place of the line on record, before it is stopped.
@@ -371,7 +406,7 @@ func (x *step) renew(ctx context.Context, t *task) {
 				if !x.endsAll(err) {
 					x.again(t, &t.refused, x.Limits.MaxFailures, fmt.Errorf("read what its restart needs: %w", err))
 				}
-			case err == nil && full.State.Up():
+			case err == nil && full.State.Up() && t.shows(full):
 				full.Name, full.Parent = t.item.Name, t.item.Parent // a single read may lack them
 				x.buffer(window.SupplementOf(full))
 				t.landed, t.answered, t.seen = false, false, full
@@ -380,7 +415,7 @@ func (x *step) renew(ctx context.Context, t *task) {
 				t.item.Execution = full
 				x.move(t, queued)
 			default:
-				x.move(t, ready) // it changed again in between
+				x.later(t, time.Now().Add(x.Limits.paced(firstRound))) // it changed again in between, or this look is older
 			}
 		}
 	})
@@ -419,9 +454,10 @@ func (x *step) record(ctx context.Context) {
 // call sends the call of a task whose intent is on record.
 func (x *step) call(ctx context.Context, t *task) {
 	x.move(t, calling)
-	t.verified, t.late, t.last = false, false, false
-	t.before = t.seen.Instance
-	x.lastSent = time.Now()
+	t.verified, t.late, t.last, t.held = false, false, false, false
+	t.before, t.was = t.seen.Instance, t.seen.State
+	asked := time.Now()
+	x.lastSent = asked
 	subject := t.item.Execution
 	x.spawn(func() func() {
 		var a execution.Answer
@@ -431,51 +467,44 @@ func (x *step) call(ctx context.Context, t *task) {
 		} else {
 			a, err = t.driver.Start(ctx, subject)
 		}
-		return func() { x.called(ctx, t, a, err) }
+		return func() { x.called(ctx, t, asked, a, err) }
 	})
 }
 
-// called takes Domino's answer to a call, or its absence.
-func (x *step) called(ctx context.Context, t *task, a execution.Answer, err error) {
+// called takes Domino's answer to a call that was sent at a time, or its absence.
+func (x *step) called(ctx context.Context, t *task, asked time.Time, a execution.Answer, err error) {
 	x.lastSent = time.Now()
 	fault := execution.FaultOf(err)
+	var there *execution.AlreadyError
 	switch {
 	case err == nil:
 		t.answered, t.landed, t.moving, t.verified = true, true, false, a.Seen != nil
-		t.freshFrom = time.Now().Add(x.Limits.Settle)
+		t.answeredAt, t.changed, t.made, t.already = x.lastSent, time.Time{}, a.Instance, false
+		t.freshFrom = x.lastSent.Add(t.lag)
 		x.move(t, waiting)
 		x.sooner()
 		if a.Seen != nil {
-			t.seen = *a.Seen
-			x.rule(ctx, t, false)
+			x.rule(ctx, t, look{Execution: *a.Seen, asked: asked, sure: true})
 		}
 	case errors.Is(err, window.ErrSuperseded):
 		x.fatal = err
 	case fault == execution.Lost:
 		// It may have landed, or land yet: leave it alone, then look.
 		t.landed, t.answered = true, false
-		x.move(t, ready)
 		t.notBefore = time.Now().Add(x.Limits.Settle)
+		x.later(t, t.notBefore.Add(-t.lag))
 		t.refused++
 		x.Log.Warn("no answer to a call; it is left alone until it must have landed", "execution", t.item.String(), "goal", x.goal, "error", err)
 		if !x.endsAll(err) && t.refused >= x.Limits.MaxFailures {
 			x.settle(t, window.Failed, reason(err))
 		}
 	case x.endsAll(err):
-	case errors.Is(err, execution.ErrAlready):
-		if x.goal == window.Start {
-			x.move(t, waiting)
-			t.answered = true // somebody was faster; observe it
-			x.sooner()
-			return
-		}
-		event, why := window.NotOurs, "it was stopped before dmm stopped it"
-		if t.landed {
-			event, why = window.Done, "" // an earlier call of ours had landed
-		}
-		x.settle(t, event, why)
+	case errors.As(err, &there):
+		// Somebody was faster, or that look was older than the one before.
+		t.already, t.freshFrom = true, x.lastSent.Add(t.lag)
+		x.rule(ctx, t, look{Execution: there.Now, asked: asked})
 	case errors.Is(err, execution.ErrGone):
-		x.rule(ctx, t, true)
+		x.rule(ctx, t, look{gone: true, asked: asked})
 	case errors.As(err, new(*execution.LeaveError)):
 		x.settle(t, window.Left, reason(err))
 	case errors.Is(err, execution.ErrNotOurs):
@@ -499,8 +528,7 @@ func (x *step) again(t *task, tries *int, limit int, err error) {
 		x.settle(t, window.Failed, fmt.Sprintf("%s (%d tries)", reason(err), *tries))
 		return
 	}
-	x.move(t, ready)
-	t.notBefore = time.Now().Add(min(time.Second<<(*tries-1), 30*time.Second))
+	x.later(t, time.Now().Add(min(time.Second<<(*tries-1), 30*time.Second)))
 	x.Log.Debug("will try again", "execution", t.item.String(), "goal", x.goal, "try", *tries, "error", err)
 }
 
@@ -522,9 +550,6 @@ func (x *step) settle(t *task, event window.Event, why string) {
 	}
 	x.move(t, settled)
 	x.open--
-	if !t.item.Kind.Serving() {
-		x.others--
-	}
 	x.progressed = true
 	x.buffer(window.OutcomeOf(event, x.goal, t.item.Key(), t.seen.Instance, why, t.calls))
 	level := slog.LevelDebug
@@ -548,8 +573,8 @@ func (x *step) expire(ctx context.Context, now time.Time) {
 			continue
 		}
 		if x.goal == window.Stop && t.item.Kind == execution.App && t.answered && !t.forced {
-			x.move(t, ready)
-			t.forced, t.answered, t.notBefore = true, false, now
+			x.later(t, now)
+			t.forced, t.answered = true, false
 			continue
 		}
 		t.last = true

@@ -12,11 +12,22 @@ import (
 	"github.com/domino-maintenance-mode/dmm/internal/window"
 )
 
-// sighting is one execution as a round of observation read it.
+// sighting is a look at one execution, or why it failed.
 type sighting struct {
+	look
+
 	task *task
-	now  execution.Execution
 	err  error
+}
+
+// see reads one execution.
+func see(ctx context.Context, t *task) sighting {
+	s := sighting{task: t, look: look{asked: time.Now()}}
+	s.Execution, s.err = t.driver.Read(ctx, t.item.Execution)
+	if s.gone = errors.Is(s.err, execution.ErrGone); s.gone {
+		s.err = nil
+	}
+	return s
 }
 
 // observe starts a round if one is due: lists nominate, single reads decide, so that a
@@ -52,10 +63,10 @@ func (x *step) round(ctx context.Context, byKind map[execution.Kind][]*task) []s
 			reads.SetLimit(64) // the client's limiter sets the pace
 			for _, t := range x.nominate(ctx, tasks) {
 				reads.Go(func() error {
-					now, err := t.driver.Read(ctx, t.item.Execution)
+					s := see(ctx, t)
 					mu.Lock()
 					defer mu.Unlock()
-					seen = append(seen, sighting{t, now, err})
+					seen = append(seen, s)
 					return nil
 				})
 			}
@@ -80,7 +91,7 @@ func (x *step) nominate(ctx context.Context, tasks []*task) []*task {
 	for _, t := range tasks {
 		s, listed := states[t.item.ID]
 		switch {
-		case !listed, s == execution.Unknown:
+		case !listed, s == execution.Unknown, t.unseen():
 		case x.goal == window.Stop && s.Down():
 		case x.goal == window.Start && (s == execution.Running || s == execution.Failed):
 		default:
@@ -97,17 +108,13 @@ func (x *step) observed(ctx context.Context, seen []sighting) {
 		if s.task.phase != waiting {
 			continue // it went on while the round was under way
 		}
-		gone := errors.Is(s.err, execution.ErrGone)
-		if s.err != nil && !gone {
+		if s.err != nil {
 			if !x.endsAll(s.err) {
 				x.Log.Debug("could not look", "execution", s.task.item.String(), "error", s.err)
 			}
 			continue // the next round looks again
 		}
-		if !gone {
-			s.task.seen = s.now
-		}
-		x.rule(ctx, s.task, gone)
+		x.rule(ctx, s.task, s.look)
 	}
 	if x.progressed {
 		x.roundDelay = x.Limits.paced(firstRound)

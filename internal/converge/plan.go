@@ -15,6 +15,9 @@ import (
 type Plan struct {
 	Goal  window.Goal `json:"goal"`
 	Steps []Step      `json:"steps"`
+	// Known: what is on record of its executions is from before then. Zero: it may be from right before the plan is
+	// executed.
+	Known time.Time `json:"known,omitzero"`
 	// Left is what the step settles without touching it.
 	Left []Leaving `json:"left,omitempty"`
 }

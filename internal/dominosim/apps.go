@@ -108,7 +108,7 @@ func (c *call) app() (*app, answer) {
 	id := c.r.PathValue("modelProductId")
 	a := c.s.apps.byID[id]
 	if a == nil {
-		return nil, refusal(http.StatusNotFound, "Model product with id "+id+" does not exist") // words NOT EVIDENCED
+		return nil, noApp(id)
 	}
 	if !c.caller.sees(a.project) {
 		return nil, lacking("AccessApp")
@@ -116,12 +116,20 @@ func (c *call) app() (*app, answer) {
 	return a, answer{}
 }
 
+func noApp(id string) answer {
+	return refusal(http.StatusNotFound, "Model product with id "+id+" does not exist") // words NOT EVIDENCED
+}
+
 func (c *call) getApp() answer {
 	a, refused := c.app()
 	if a == nil {
 		return refused
 	}
-	return ok(a.dto(c.s, c.now))
+	t := c.seen(a.id)
+	if a.created.After(t) {
+		return noApp(a.id)
+	}
+	return ok(a.dto(c.s, t))
 }
 
 // startKeys are the keys of nucleus.StartParams in the version that runs (api.md §8).
@@ -365,7 +373,8 @@ func (s *Sim) runID(r *run) string { return s.renumbered(r.Instance) }
 // getAppInstance shows what an instance really runs with; mounts from 6.1 on (api.md §8).
 func (c *call) getAppInstance() answer {
 	r := c.s.instances[c.s.renumbered(c.r.PathValue("appInstanceId"))]
-	if r == nil {
+	t := c.seen("instance " + c.r.PathValue("appInstanceId"))
+	if r == nil || r.started.After(t) {
 		return refusal(http.StatusNotFound, "App instance "+c.r.PathValue("appInstanceId")+" does not exist")
 	}
 	if !c.caller.sees(r.project) {
@@ -383,7 +392,7 @@ func (c *call) getAppInstance() answer {
 		"id": c.s.runID(r), "started": r.started.UnixMilli(), "inputCommitId": r.Commit, "resourceUsage": obj{"data": []obj{}},
 		"hardwareTierName":   c.s.tierOf(r.HardwareTier).name,
 		"environmentDetails": obj{"environmentName": env.name, "environmentRevisionId": r.EnvironmentRevision, "revisionNumber": env.number},
-		"appCodeInfo":        code, "status": r.is(c.now),
+		"appCodeInfo":        code, "status": r.is(t),
 	}
 	if c.s.profile.instanceMounts {
 		o["externalVolumeMounts"] = c.s.mounts(r.Volumes)
@@ -493,11 +502,12 @@ func metadata(limit, offset, total int) obj {
 
 func (c *call) getBetaApp() answer {
 	a := c.s.apps.byID[c.r.PathValue("appId")]
-	if a == nil || !a.beta {
+	t := c.seen("beta " + c.r.PathValue("appId"))
+	if a == nil || !a.beta || a.created.After(t) {
 		return publicError(http.StatusNotFound, "App with id "+c.r.PathValue("appId")+" could not be found")
 	}
 	if !c.caller.sees(a.project) {
 		return lacking("AccessApp")
 	}
-	return ok(a.betaDTO(c.s, c.now, false))
+	return ok(a.betaDTO(c.s, t, false))
 }

@@ -112,7 +112,7 @@ func (c *call) getEnvironment() answer {
 	if e == nil {
 		return refused
 	}
-	return ok(e.dto(c.s, c.now))
+	return ok(e.dto(c.s, c.seen(e.id)))
 }
 
 func (c *call) revision() (*revision, answer) {
@@ -120,7 +120,11 @@ func (c *call) revision() (*revision, answer) {
 	if r := c.s.revisions.byID[id]; r != nil && r.environment.id == c.r.PathValue("environmentId") {
 		return r, answer{}
 	}
-	return nil, refusal(http.StatusNotFound, "Environment revision "+id+" does not exist") // words NOT EVIDENCED
+	return nil, noRevision(id)
+}
+
+func noRevision(id string) answer {
+	return refusal(http.StatusNotFound, "Environment revision "+id+" does not exist") // words NOT EVIDENCED
 }
 
 func (c *call) getRevision() answer {
@@ -128,7 +132,11 @@ func (c *call) getRevision() answer {
 	if r == nil {
 		return refused
 	}
-	return ok(r.dto(c.s, c.now))
+	t := c.seen(r.id)
+	if r.created.After(t) {
+		return noRevision(r.id)
+	}
+	return ok(r.dto(c.s, t))
 }
 
 // cancelBuild answers 204. What it does to a build that is over is NOT EVIDENCED.

@@ -82,7 +82,8 @@ func (c *call) getClassic() answer {
 	if w == nil || w.project.id != c.query.Get("projectId") { // LIVE: 404 for durable workspaces (api.md §10b, op relaunchWorkspace)
 		return refusal(http.StatusNotFound, "Workspace "+c.r.PathValue("workspaceId")+" does not exist")
 	}
-	word := w.is(c.now)
+	t := c.seen(w.id)
+	word := w.is(t)
 	stages := obj{"submissionTime": w.started.UnixMilli(), "startTime": w.started.UnixMilli()}
 	o := obj{
 		"id": w.id, "projectId": w.project.id, "title": w.name, "definitionTitle": "JupyterLab", "stageTime": stages, "number": 1,
@@ -93,7 +94,7 @@ func (c *call) getClassic() answer {
 		"dependentExternalVolumeMounts": []obj{},
 	}
 	if over(word) {
-		stages["completedTime"] = w.status.since(c.now).UnixMilli()
+		stages["completedTime"] = w.status.since(t).UnixMilli()
 	}
 	if !c.s.profile.release.atLeast(v5_9) {
 		o["volumeRecoverabilityStatus"] = "NoActionNecessary"

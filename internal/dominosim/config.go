@@ -28,7 +28,8 @@ type Config struct {
 	JobTime     time.Duration `json:"jobTime"`     // how long a job runs before it ends by itself; 0: for ever. Those of the beginning have a drawn part of it left
 	BuildTime   time.Duration `json:"buildTime"`   // the same of a build
 	ListLag     time.Duration `json:"listLag"`     // lists show the model as it was up to so long ago, drawn for each answer
-	LagGoesBack bool          `json:"lagGoesBack"` // a list may be older than the one given before
+	ReadLag     time.Duration `json:"readLag"`     // reads of one object do so, each by itself; answers to writes do not
+	LagGoesBack bool          `json:"lagGoesBack"` // a list, or a read, may be older than the one given before
 	LateLanding time.Duration `json:"lateLanding"` // a write whose client gave up may take effect up to so much later
 
 	// StartCapacity and TierCapacity are how many executions of one hardware tier may start, and may
@@ -108,6 +109,13 @@ func Lagged(c Config) Config {
 	return c
 }
 
+// LaggedReads is c, lagged, whose reads of one object lag as its lists do.
+func LaggedReads(c Config) Config {
+	c = Lagged(c)
+	c.ReadLag = c.ListLag
+	return c
+}
+
 // LoadConfig reads a YAML file; what it does not set keeps its default.
 func LoadConfig(path string) (Config, error) {
 	data, err := os.ReadFile(path)
@@ -129,7 +137,7 @@ func ParseConfig(data []byte) (Config, error) {
 	}
 	c := d.Config
 	c.Latency, c.StartTime, c.StopTime = time.Duration(d.Latency), time.Duration(d.StartTime), time.Duration(d.StopTime)
-	c.ListLag, c.LateLanding = time.Duration(d.ListLag), time.Duration(d.LateLanding)
+	c.ListLag, c.ReadLag, c.LateLanding = time.Duration(d.ListLag), time.Duration(d.ReadLag), time.Duration(d.LateLanding)
 	c.JobTime, c.BuildTime = time.Duration(d.JobTime), time.Duration(d.BuildTime)
 	c.Faults = nil
 	for _, f := range d.Faults {
@@ -148,6 +156,7 @@ type document struct {
 	JobTime     duration        `json:"jobTime"`
 	BuildTime   duration        `json:"buildTime"`
 	ListLag     duration        `json:"listLag"`
+	ReadLag     duration        `json:"readLag"`
 	LateLanding duration        `json:"lateLanding"`
 	Faults      []faultDocument `json:"faults"`
 }
@@ -185,7 +194,8 @@ func (c Config) Validate() error {
 		value time.Duration
 	}{
 		{"latency", c.Latency}, {"startTime", c.StartTime}, {"stopTime", c.StopTime},
-		{"jobTime", c.JobTime}, {"buildTime", c.BuildTime}, {"listLag", c.ListLag}, {"lateLanding", c.LateLanding},
+		{"jobTime", c.JobTime}, {"buildTime", c.BuildTime}, {"listLag", c.ListLag}, {"readLag", c.ReadLag},
+		{"lateLanding", c.LateLanding},
 	} {
 		if d.value < 0 {
 			errs = append(errs, fmt.Errorf("%s %v: want no less than 0", d.key, d.value))

@@ -14,6 +14,6 @@
 //   - NOT EVIDENCED: nobody has seen it; the simulator must choose something, and this is the choice.
 //   - (*): derived from the history of the vendor's specifications only.
 //
-// That lists lag, that reads of one object do not, and that a call may land after its client gave up
+// That lists lag, and reads of one object on request, and that a call may land after its client gave up
 // are assumptions of ours too (NOT EVIDENCED): they are what a client must survive, not what was measured.
 package dominosim

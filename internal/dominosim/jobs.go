@@ -181,13 +181,21 @@ func (c *call) getJob() answer {
 	if j == nil {
 		return refused
 	}
-	return ok(j.dto(c.s, c.now))
+	t := c.seen(j.id)
+	if j.started.After(t) {
+		return noJob(j.id)
+	}
+	return ok(j.dto(c.s, t))
+}
+
+func noJob(id string) answer {
+	return refusal(http.StatusNotFound, "Job with id "+id+" does not exist") // words NOT EVIDENCED
 }
 
 func (c *call) job(id string) (*job, answer) {
 	j := c.s.jobs.byID[id]
 	if j == nil {
-		return nil, refusal(http.StatusNotFound, "Job with id "+id+" does not exist") // words NOT EVIDENCED
+		return nil, noJob(id)
 	}
 	if !c.caller.sees(j.project) {
 		return nil, lacking("ViewJobs")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -427,4 +428,108 @@ func TestHandlerOverASocket(t *testing.T) {
 		res.Body.Close()
 		t.Errorf("dropped request: %v, want an error", res.Status)
 	}
+}
+
+// Each read of one object, with what it shows of the object's state, lags on request. What answers a write does not.
+func TestSingleReadsLagOnRequest(t *testing.T) {
+	const lag = 40 * time.Second
+	for name, c := range map[string]struct {
+		kind   string
+		path   func(Object) string
+		stop   func(*Sim, Object) error
+		before string // what is shown while the stop cannot be seen yet
+	}{
+		"app": {KindApp, func(o Object) string { return "/v4/modelProducts/" + o.ID },
+			func(s *Sim, o Object) error { return s.OwnerStopApp(o.ID) }, `"status":"Running"`},
+		"model version": {KindModelAPI, func(o Object) string {
+			return "/models/" + o.ModelID + "/versions/" + o.ID + "/json"
+		}, func(s *Sim, o Object) error { return s.OwnerStopModelVersion(o.ID) }, `"name":"Running"`},
+		"model version of the public API": {KindModelAPI, func(o Object) string {
+			return "/api/modelServing/v1/modelApis/" + o.ModelID + "/versions/" + o.ID
+		}, func(s *Sim, o Object) error { return s.OwnerStopModelVersion(o.ID) }, `"status":"Running"`},
+		"workspace": {KindWorkspace, func(o Object) string {
+			return "/v4/workspace/project/" + o.ProjectID + "/workspace/" + o.ID
+		}, func(s *Sim, o Object) error { return s.OwnerStopWorkspace(o.ID) }, `"state":"Started"`},
+		"schedule": {KindScheduledJob, func(o Object) string {
+			return "/v4/projects/" + o.ProjectID + "/scheduledjobs/" + o.ID
+		}, func(s *Sim, o Object) error { return s.OwnerPauseSchedule(o.ID, true) }, `"isPaused":false`},
+		"job": {KindJob, func(o Object) string { return "/v4/jobs/" + o.ID },
+			func(s *Sim, o Object) error { return s.OwnerStopJob(o.ID) }, `"executionStatus":"Running"`},
+		"endpoint version": {KindEndpoint, func(o Object) string {
+			id, number, _ := strings.Cut(o.ID, "/")
+			return "/api/gen-ai/beta/endpoints/" + id + "/versions/" + number
+		}, func(s *Sim, o Object) error { return s.OwnerStopServed(KindEndpoint, o.ID) }, `"status":"Running"`},
+		"external deployment": {KindDeployment, func(o Object) string {
+			return "/api/modelServing/v1/modelDeployments/" + o.ID
+		}, func(s *Sim, o Object) error { return s.OwnerStopServed(KindDeployment, o.ID) }, `"state":"RUNNING"`},
+	} {
+		for _, back := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, going back %t", name, back), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					client := newClient(t, Config{
+						Profile: "6.2", Plain: true, ReadLag: lag, LagGoesBack: back,
+						Projects: 1, Apps: 1, Models: 1, Workspaces: 1, Schedules: 1, Jobs: 1, Endpoints: 2, Deployments: 1,
+					})
+					o := client.running(c.kind)
+					if err := c.stop(client.sim, o); err != nil {
+						t.Fatal(err)
+					}
+					old, turns := 0, 0
+					was := true
+					for range 200 {
+						is := strings.Contains(string(client.wantStatus("GET", c.path(o), nil, 200).body), c.before)
+						if is {
+							old++
+						}
+						if is && !was {
+							turns++
+						}
+						was = is
+						time.Sleep(lag / 200)
+					}
+					if old == 0 || old == 200 {
+						t.Errorf("%d of 200 reads within the lag show what was before, want some", old)
+					}
+					if back != (turns > 0) {
+						t.Errorf("reads went back %d times", turns)
+					}
+					if body := client.wantStatus("GET", c.path(o), nil, 200).body; strings.Contains(string(body), c.before) {
+						t.Errorf("after the lag a read shows %s", body)
+					}
+				})
+			})
+		}
+	}
+}
+
+func TestNewThingsAppearLateInSingleReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newClient(t, Config{ReadLag: 40 * time.Second})
+		time.Sleep(time.Minute)
+		app := c.sim.CreateApp(AppSpec{Running: true})
+		job := c.sim.CreateJob("", "late.py")
+		for _, path := range []string{"/v4/modelProducts/" + app, "/v4/jobs/" + job} {
+			c.wantStatus("GET", path, nil, http.StatusNotFound)
+		}
+		time.Sleep(40 * time.Second)
+		for _, path := range []string{"/v4/modelProducts/" + app, "/v4/jobs/" + job} {
+			c.wantStatus("GET", path, nil, http.StatusOK)
+		}
+	})
+}
+
+// The lag of reads draws nothing where there is none, so that what a seed makes stays what it was.
+func TestReadsThatDoNotLagDrawNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := Config{ListLag: time.Minute, Seed: 5}
+		with, without := newClient(t, c), newClient(t, c)
+		o := with.running(KindApp)
+		for range 20 {
+			with.read(o.ID)
+			time.Sleep(time.Second)
+		}
+		if a, b := with.sim.rng.Uint64(), without.sim.rng.Uint64(); a != b {
+			t.Errorf("draws %d and %d, want the same", a, b)
+		}
+	})
 }

@@ -289,7 +289,11 @@ func (c *call) uiVersion() answer {
 	if v == nil {
 		return refused
 	}
-	return ok(obj{"result": v.uiDTO(c.now)})
+	t := c.seen(v.id)
+	if v.created.After(t) {
+		return htmlPage(http.StatusNotFound, "Model version not found")
+	}
+	return ok(obj{"result": v.uiDTO(t)})
 }
 
 // activeStatus shows the active version, or the last that failed (api.md §9).
@@ -302,17 +306,18 @@ func (c *call) activeStatus() answer {
 	if v == nil {
 		return htmlPage(http.StatusNotFound, "Model has no active version") // NOT EVIDENCED
 	}
-	st := v.state.at(c.now)
+	t := c.seen("status " + m.id)
+	st := v.state.at(t)
 	ops := []obj{}
 	for _, op := range v.operations {
-		if op.start.After(c.now) {
+		if op.start.After(t) {
 			continue
 		}
 		o := obj{
 			"startTime": op.start.UnixMilli(), "lastUpdated": op.start.UnixMilli(), "sagaDescription": op.description,
 			"shortStateDescription": "Pending", "longStateDescription": "Pending", "isFailure": false,
 		}
-		if !op.end.After(c.now) {
+		if !op.end.After(t) {
 			o["endTime"], o["lastUpdated"] = op.end.UnixMilli(), op.end.UnixMilli()
 			o["shortStateDescription"], o["longStateDescription"], o["isFailure"] = op.short, op.long, op.failure
 		}
@@ -367,7 +372,7 @@ func (c *call) deploymentStatus() answer {
 	if v == nil {
 		return refused
 	}
-	return c.deployed(v, v.state.at(c.now).deployment())
+	return c.deployed(v, v.state.at(c.seen("deployment "+v.id)).deployment())
 }
 
 // deployed is an object as it was recorded, although the specifications say array (api.md §9).
@@ -461,7 +466,7 @@ func (c *call) getModelAPI() answer {
 	if m == nil {
 		return refused
 	}
-	return ok(m.publicDTO(c.s, c.now))
+	return ok(m.publicDTO(c.s, c.seen(m.id)))
 }
 
 func (c *call) listModelAPIVersions() answer {
@@ -482,5 +487,9 @@ func (c *call) getModelAPIVersion() answer {
 	if v == nil {
 		return refused
 	}
-	return ok(v.publicDTO(c.now))
+	t := c.seen(v.id)
+	if v.created.After(t) {
+		return publicError(http.StatusNotFound, "Model API version with id "+v.id+" could not be found")
+	}
+	return ok(v.publicDTO(t))
 }

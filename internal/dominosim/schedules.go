@@ -145,9 +145,13 @@ func (c *call) schedule() (*schedule, answer) {
 	key := c.r.PathValue("scheduledJobKey")
 	d := c.s.schedules.byID[key]
 	if d == nil || d.project != p {
-		return nil, refusal(http.StatusNotFound, "Scheduled job "+key+" does not exist")
+		return nil, noSchedule(key)
 	}
 	return d, answer{}
+}
+
+func noSchedule(key string) answer {
+	return refusal(http.StatusNotFound, "Scheduled job "+key+" does not exist")
 }
 
 func (c *call) listSchedules() answer {
@@ -170,7 +174,11 @@ func (c *call) getSchedule() answer {
 	if d == nil {
 		return refused
 	}
-	return ok(d.dto(c.s, c.now))
+	t := c.seen(d.id)
+	if d.created.After(t) {
+		return noSchedule(d.id)
+	}
+	return ok(d.dto(c.s, t))
 }
 
 // putSchedule takes the whole definition. Keys that it does not know, a nested dataConfig among them, are accepted

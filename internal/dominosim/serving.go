@@ -200,7 +200,7 @@ func (c *call) getEndpointVersion() answer {
 	if v == nil {
 		return refused
 	}
-	return ok(v.versionDTO(c.now))
+	return ok(v.versionDTO(c.seen(v.id)))
 }
 
 func (c *call) startEndpoint() answer { return c.startServed(c.endpointVersion()) }
@@ -297,7 +297,7 @@ func (c *call) getDeployment() answer {
 	if v == nil {
 		return refused
 	}
-	return ok(v.deploymentDTO(c.now))
+	return ok(v.deploymentDTO(c.seen(v.id)))
 }
 
 func (c *call) startDeployment() answer { return c.startServed(c.deployment()) }

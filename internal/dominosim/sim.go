@@ -36,7 +36,7 @@ type Sim struct {
 	agenda   agenda
 	loads    map[string]*tierLoad
 	faults   []*plannedFault
-	shown    map[string]time.Time // per list, the moment it has shown last
+	shown    map[string]time.Time // per list or object, the moment it has shown last
 	log      log
 
 	users         []*user
@@ -150,15 +150,20 @@ func (s *Sim) drawn(limit time.Duration) time.Duration {
 
 // asOf is the moment that an answer of this list shows. One list never goes back unless the configuration
 // wants it; two lists are independent of each other.
-func (s *Sim) asOf(list string, now time.Time) time.Time {
-	if s.cfg.ListLag == 0 {
+func (s *Sim) asOf(list string, now time.Time) time.Time { return s.late(list, now, s.cfg.ListLag) }
+
+// seen is the moment that a read of one object shows, in the same way.
+func (c *call) seen(object string) time.Time { return c.s.late("one "+object, c.now, c.s.cfg.ReadLag) }
+
+func (s *Sim) late(what string, now time.Time, lag time.Duration) time.Time {
+	if lag == 0 {
 		return now
 	}
-	t := now.Add(-s.drawn(s.cfg.ListLag))
-	if last, ok := s.shown[list]; ok && t.Before(last) && !s.cfg.LagGoesBack {
+	t := now.Add(-s.drawn(lag))
+	if last, ok := s.shown[what]; ok && t.Before(last) && !s.cfg.LagGoesBack {
 		return last
 	}
-	s.shown[list] = t
+	s.shown[what] = t
 	return t
 }
 

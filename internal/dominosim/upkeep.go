@@ -28,7 +28,7 @@ func (c *call) getRevisionDetails() answer {
 	environment := obj{
 		"id": e.id, "description": "", "archived": e.archived, "name": e.name, "visibility": "Global", "supportedClusters": []string{}, "isCurated": false,
 	}
-	word := r.status.at(c.now)
+	word := r.status.at(c.seen(id))
 	details := obj{
 		"id": id, "environmentId": e.id, "imageType": "DefaultImage", "isRestricted": false, "isBuilt": word == "Succeeded",
 		"dockerArguments": []string{}, "shouldUseVPN": false, "buildEnvironmentVariables": []obj{},

@@ -140,7 +140,7 @@ func (c *call) workspace() (*workspace, answer) {
 		if strings.HasPrefix(c.route.path, "/api/") {
 			return nil, publicError(http.StatusNotFound, "Workspace with id "+id+" could not be found")
 		}
-		return nil, refusal(http.StatusNotFound, "Workspace "+id+" does not exist")
+		return nil, noWorkspace(id)
 	}
 	if !c.caller.sees(w.project) && c.caller != w.owner {
 		return nil, lacking("ViewWorkspaces")
@@ -148,12 +148,20 @@ func (c *call) workspace() (*workspace, answer) {
 	return w, answer{}
 }
 
+func noWorkspace(id string) answer {
+	return refusal(http.StatusNotFound, "Workspace "+id+" does not exist")
+}
+
 func (c *call) getWorkspace() answer {
 	w, refused := c.workspace()
 	if w == nil {
 		return refused
 	}
-	return ok(w.dto(c.s, c.now))
+	t := c.seen(w.id)
+	if w.created.After(t) {
+		return noWorkspace(w.id)
+	}
+	return ok(w.dto(c.s, t))
 }
 
 // stopWorkspace answers an empty body, or the session (api.md §10).
@@ -293,9 +301,17 @@ func (c *call) listSessions() answer {
 func (c *call) getSession() answer {
 	e := c.s.sessions[c.r.PathValue("workspaceSessionId")]
 	if e == nil || e.workspace.project.id != c.r.PathValue("projectId") || !c.caller.sees(e.workspace.project) {
-		return refusal(http.StatusNotFound, "Workspace session "+c.r.PathValue("workspaceSessionId")+" does not exist")
+		return noSession(c.r.PathValue("workspaceSessionId"))
 	}
-	return ok(e.dto(c.s, c.now))
+	t := c.seen("session " + e.Instance)
+	if e.run.started.After(t) {
+		return noSession(e.Instance)
+	}
+	return ok(e.dto(c.s, t))
+}
+
+func noSession(id string) answer {
+	return refusal(http.StatusNotFound, "Workspace session "+id+" does not exist")
 }
 
 func (c *call) sessionByExecution() answer {

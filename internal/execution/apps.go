@@ -356,22 +356,22 @@ func (d *apps) Start(ctx context.Context, e Execution) (Answer, error) {
 	if err := decodeRestart(e, &r); err != nil {
 		return Answer{}, err
 	}
-	_, err := d.client.StartApp(ctx, e.ID, r.AppStart)
+	instance, err := d.client.StartApp(ctx, e.ID, r.AppStart)
 	if answered(err) {
 		return Answer{}, refusedOrAlready(ctx, d, e, err, State.Up)
 	}
-	return Answer{}, err
+	return Answer{Instance: instance}, err
 }
 
 // refusedOrAlready reads an execution whose stop or start was refused: if it is
-// already where the call would have brought it, the refusal is ErrAlready.
+// already where the call would have brought it, the refusal is an *AlreadyError.
 func refusedOrAlready(ctx context.Context, d Driver, e Execution, refusal error, there func(State) bool) error {
 	now, err := d.Read(ctx, e)
 	switch {
 	case errors.Is(err, ErrGone):
 		return err
 	case err == nil && there(now.State):
-		return fmt.Errorf("%w (%s): %w", ErrAlready, now.DominoState, refusal)
+		return &AlreadyError{Now: now, Refusal: refusal}
 	}
 	return refusal
 }

@@ -100,21 +100,19 @@ func (d *builds) Start(ctx context.Context, e Execution) (Answer, error) {
 	if err != nil {
 		return Answer{}, unsent(err)
 	}
-	if !now.Finished() {
-		if !now.State.Down() {
-			return Answer{}, fmt.Errorf("%w (%s)", ErrAlready, now.DominoState)
-		}
-		err = d.client.RebuildRevision(ctx, e.ID)
-		var refused *domino.Error
-		if errors.As(err, &refused) && refused.Kind == domino.KindForbidden {
-			return Answer{}, fmt.Errorf("%w: %w", ErrNotOurs, err)
-		}
-		if answered(err) {
-			return Answer{}, refusedOrAlready(ctx, d, e, err, State.Up)
-		}
-		if err != nil {
-			return Answer{}, err
-		}
+	if now.Finished() || !now.State.Down() {
+		return Answer{}, &AlreadyError{Now: now}
+	}
+	err = d.client.RebuildRevision(ctx, e.ID)
+	var refused *domino.Error
+	if errors.As(err, &refused) && refused.Kind == domino.KindForbidden {
+		return Answer{}, fmt.Errorf("%w: %w", ErrNotOurs, err)
+	}
+	if answered(err) {
+		return Answer{}, refusedOrAlready(ctx, d, e, err, State.Up)
+	}
+	if err != nil {
+		return Answer{}, err
 	}
 	now.State = Running
 	return Answer{Seen: &now}, nil

@@ -4,10 +4,10 @@
 // to the workspace or job that it was made for, comes and goes with it (docs-facts 1.9),
 // and is no execution of its own.
 //
-// Two rules hold for every driver. Domino's lists may lag behind what it has
-// accepted, so a list only nominates: whoever decides something about an
-// execution reads that one first. And a driver sends each call at most once: it
-// says what Domino answered, and its caller decides what to do about it.
+// Two rules hold for every driver. What Domino shows may lag behind what it has
+// accepted: a list only nominates, whoever decides something about an execution reads
+// that one first, and knows how old a read may be. And a driver sends each call at most
+// once: it says what Domino answered, and its caller decides what to do about it.
 package execution
 
 import (
@@ -170,9 +170,17 @@ func (e Execution) String() string {
 
 // Answer is what Domino said to a stop or start that it accepted.
 type Answer struct {
-	// Seen is the execution as read back after the call, by drivers that must
-	// read back anyway. When it is at the goal no further look is needed.
+	// Seen is the execution as the answer shows it, or a read after it that cannot be older.
+	// When it is at the goal no further look is needed.
 	Seen *Execution
+	// Instance is the one that a start has made, empty where Domino does not tell.
+	Instance string
+}
+
+// EndsIn reports whether now is the end of the very thing that e shows, which stays true however old the reading is: an
+// instance of an app, a session and a job do not come up again, since another start makes another.
+func (e Execution) EndsIn(now Execution) bool {
+	return now.State.Down() && (e.Kind == Job || Classic(e) || e.Instance != "" && now.Instance == e.Instance)
 }
 
 // Driver lists, reads, stops and starts the executions of one kind.
@@ -184,17 +192,16 @@ type Driver interface {
 	// lag, so that what it says must be confirmed by Read; what is missing from the
 	// answer must be read, too.
 	Poll(ctx context.Context) (map[string]State, error)
-	// Read tells how e is now: State, DominoState and Instance. Single reads are
-	// assumed not to lag (not evidenced anywhere). ErrGone when Domino does not know
-	// e any more.
+	// Read tells how e is, or was a while ago: State, DominoState and Instance. It may
+	// lag as a list does. ErrGone when Domino does not know e any more, or not yet.
 	Read(ctx context.Context, e Execution) (Execution, error)
 	// Detail is Read and fills Restart, RunID and what else only single reads tell.
 	Detail(ctx context.Context, e Execution) (Execution, error)
 	// Stop asks Domino to stop e. force is for what did not stop when asked politely.
-	// ErrAlready when Domino says that e does not run.
+	// An *AlreadyError when Domino says that e does not run.
 	Stop(ctx context.Context, e Execution, force bool) (Answer, error)
 	// Start asks Domino to start e with the arguments in e.Restart.
-	// ErrAlready when it runs, ErrNotOurs when only its owner may start it, a *LeaveError
+	// An *AlreadyError when it runs, ErrNotOurs when only its owner may start it, a *LeaveError
 	// when it must be left as it is.
 	Start(ctx context.Context, e Execution) (Answer, error)
 }
@@ -205,6 +212,23 @@ var (
 	ErrAlready = errors.New("is already so")
 	ErrNotOurs = errors.New("only its owner may start it")
 )
+
+// AlreadyError says that an execution was seen where the call would have brought it, by one look: before the call,
+// which was not sent then, or after Domino had refused it. It is ErrAlready.
+type AlreadyError struct {
+	Now     Execution
+	Refusal error // nil: nothing was sent
+}
+
+func (e *AlreadyError) Error() string {
+	text := fmt.Sprintf("%v (%s)", ErrAlready, e.Now.DominoState)
+	if e.Refusal != nil {
+		text += ": " + e.Refusal.Error()
+	}
+	return text
+}
+
+func (e *AlreadyError) Unwrap() []error { return []error{ErrAlready, e.Refusal} }
 
 // LeaveError says why a start sent nothing, and why nobody should before a person has looked.
 type LeaveError struct{ Reason string }

@@ -9,6 +9,7 @@ import (
 func TestWordsForPeople(t *testing.T) {
 	project := execution.Project{ID: "p1", Owner: "a.okafor", Name: "churn-forecast"}
 	e := execution.Execution{Kind: execution.App, ID: "a1", Name: "dash\nboard", Project: project}
+	stopped := execution.Execution{DominoState: "Stopped"}
 	for _, tt := range []struct{ what, got, want string }{
 		{"one", execution.App.Plural(1), "1 app"},
 		{"none", execution.Workspace.Plural(0), "0 workspaces"},
@@ -23,7 +24,9 @@ func TestWordsForPeople(t *testing.T) {
 		{"problem of no kind", execution.Problem{Message: "timed out"}.String(), "timed out"},
 		{"changed schedule", (&execution.ChangedError{Fields: []string{"command", "title"}}).Error(),
 			"Domino changed more than isPaused, twice: command, title; the definition before is in the journal"},
-		{"unchanged schedule", (&execution.ChangedError{}).Error(), "Domino accepted the change of isPaused twice and does not show it"},
+		{"what was there without a call", (&execution.AlreadyError{Now: stopped}).Error(), "is already so (Stopped)"},
+		{"what was there when a call was refused", (&execution.AlreadyError{Now: stopped, Refusal: execution.ErrGone}).Error(),
+			"is already so (Stopped): no longer exists in Domino"},
 	} {
 		if tt.got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.what, tt.got, tt.want)
@@ -67,6 +70,34 @@ func TestAListingIsCompleteUnlessAProblemSaysThatSomethingMayBeMissing(t *testin
 	} {
 		if got := (execution.Listing{Problems: tt.problems}).Complete(); got != tt.want {
 			t.Errorf("Complete() with %v = %t, want %t", tt.problems, got, tt.want)
+		}
+	}
+}
+
+// What has ended for good stays true in a reading of any age.
+func TestWhatEndsForGood(t *testing.T) {
+	app := execution.Execution{Kind: execution.App, State: execution.Running, Instance: "1"}
+	down := func(kind execution.Kind, instance string) execution.Execution {
+		return execution.Execution{Kind: kind, State: execution.Stopped, Instance: instance}
+	}
+	of := func(kind execution.Kind) execution.Execution { return execution.Execution{Kind: kind} }
+	classic := execution.Execution{Kind: execution.Workspace, Restart: []byte(`{"classic":true}`)}
+	for name, c := range map[string]struct {
+		was, now execution.Execution
+		want     bool
+	}{
+		"the instance of an app":            {app, down(execution.App, "1"), true},
+		"another instance":                  {app, down(execution.App, "2"), false},
+		"it runs still":                     {app, app, false},
+		"an app that shows no instance":     {execution.Execution{Kind: execution.App}, down(execution.App, ""), false},
+		"a job":                             {execution.Execution{Kind: execution.Job}, down(execution.Job, ""), true},
+		"a classic workspace":               {classic, down(execution.Workspace, ""), true},
+		"a version of a model starts again": {of(execution.ModelAPI), down(execution.ModelAPI, ""), false},
+		"so does a schedule":                {of(execution.ScheduledJob), down(execution.ScheduledJob, ""), false},
+		"and a build":                       {of(execution.Build), down(execution.Build, ""), false},
+	} {
+		if got := c.was.EndsIn(c.now); got != c.want {
+			t.Errorf("%s: %t, want %t", name, got, c.want)
 		}
 	}
 }

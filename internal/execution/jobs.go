@@ -212,7 +212,7 @@ func (d *jobs) Start(ctx context.Context, e Execution) (Answer, error) {
 	case now.Finished():
 		return Answer{}, &LeaveError{"it has come to its own end since, and there is nothing to re-run"}
 	case !now.State.Down():
-		return Answer{}, fmt.Errorf("%w (%s)", ErrAlready, now.DominoState)
+		return Answer{}, &AlreadyError{Now: now}
 	}
 	if there, err := d.rerunOf(ctx, r, first); there != nil || err != nil {
 		return rerun(e, there), err

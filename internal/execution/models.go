@@ -222,7 +222,7 @@ func (d *models) Stop(ctx context.Context, e Execution, _ bool) (Answer, error) 
 		return Answer{}, unsent(err)
 	}
 	if now.State.Down() {
-		return Answer{}, fmt.Errorf("%w (%s)", ErrAlready, now.DominoState)
+		return Answer{}, &AlreadyError{Now: now}
 	}
 	return Answer{}, gone(d.client.StopModelVersion(ctx, e.Parent, e.ID))
 }

@@ -3,7 +3,6 @@ package execution
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -99,16 +98,16 @@ func (d *schedules) Start(ctx context.Context, e Execution) (Answer, error) {
 }
 
 // setPaused puts the definition as Domino holds it now with isPaused changed, reads
-// it back, and if anything else has changed puts the old one once more. A schedule that is paused
-// when its start is read back is not put again: its owner may have paused it, since a reading that is
-// repeated comes late. The caller is told what was seen, and looks again.
+// it back, and if anything else has changed puts the old one once more. What is read back without the
+// change proves nothing: it may be older than the PUT, which was accepted, or its owner may have been
+// faster. Nothing is put again then. The caller is told nothing, and looks once a reading cannot be older.
 func (d *schedules) setPaused(ctx context.Context, e Execution, paused bool) (Answer, error) {
 	before, err := d.client.ScheduledJob(ctx, e.Project.ID, e.ID)
 	if err != nil {
 		return Answer{}, unsent(gone(err))
 	}
 	if before.Paused == paused {
-		return Answer{}, fmt.Errorf("%w (paused: %t)", ErrAlready, paused)
+		return Answer{}, &AlreadyError{Now: d.fold(before, e.Project)}
 	}
 	var diff []string
 	for range 2 {
@@ -120,11 +119,10 @@ func (d *schedules) setPaused(ctx context.Context, e Execution, paused bool) (An
 			return Answer{}, err // a 404 is about something that the definition names: the schedule itself has just been read
 		}
 		now, err := d.client.ScheduledJob(ctx, e.Project.ID, e.ID)
-		if err != nil {
+		if err != nil || now.Paused != paused {
 			return Answer{}, nil //nolint:nilerr // the PUT was accepted; the caller will read again
 		}
-		diff = domino.SameSchedule(before.Definition, now.Definition)
-		if len(diff) == 0 && now.Paused == paused || now.Paused && !paused {
+		if diff = domino.SameSchedule(before.Definition, now.Definition); len(diff) == 0 {
 			seen := d.fold(now, e.Project)
 			return Answer{Seen: &seen}, nil
 		}
@@ -146,8 +144,5 @@ func (d *schedules) Differences(before, now Execution) []string {
 type ChangedError struct{ Fields []string }
 
 func (e *ChangedError) Error() string {
-	if len(e.Fields) == 0 {
-		return "Domino accepted the change of isPaused twice and does not show it"
-	}
 	return "Domino changed more than isPaused, twice: " + strings.Join(e.Fields, ", ") + "; the definition before is in the journal"
 }

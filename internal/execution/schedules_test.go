@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/domino-maintenance-mode/dmm/internal/dominosim"
 	"github.com/domino-maintenance-mode/dmm/internal/execution"
@@ -179,7 +180,6 @@ func TestADefinitionThatIsChangedByEveryPutIsReported(t *testing.T) {
 			d["schedule"].(map[string]any)["cronString"] = "0 0 3 * * ?"
 			d["title"] = "tampered"
 		}, []string{"schedule.cronString", "title"}},
-		{"isPaused is not taken", func(d map[string]any) { d["isPaused"] = false }, nil},
 	} {
 		inTime(t, tt.name, func(t *testing.T) {
 			s := newSite(t, dominosim.Config{}, changePuts(tt.tamper))
@@ -199,18 +199,49 @@ func TestADefinitionThatIsChangedByEveryPutIsReported(t *testing.T) {
 	}
 }
 
-// A reading that is repeated comes late: what it shows paused may have been paused by its owner since.
-func TestAStartThatIsReadBackPausedIsNotSentAgain(t *testing.T) {
+// A PUT that is not seen in what is read back is not sent again: the reading may be older, and its owner may have
+// changed it since. The answer has nothing seen in it, so that the caller looks once a reading cannot be older.
+func TestAPutThatIsNotSeenIsNotSentAgain(t *testing.T) {
+	stays := false // isPaused stays what it is
 	eachProfile(t, func(t *testing.T, profile string) {
-		s := newSite(t, dominosim.Config{Profile: profile}, changePuts(func(d map[string]any) { d["isPaused"] = true }))
+		stays = false
+		var is any
+		s := newSite(t, dominosim.Config{Profile: profile}, changePuts(func(d map[string]any) {
+			if stays {
+				d["isPaused"] = is
+			}
+		}))
 		e := s.schedule()
-		s.stop(e)
-		puts := s.puts(e)
-		if a := s.start(e); a.Seen == nil || a.Seen.State != execution.Stopped {
-			t.Errorf("Start answers %+v, want the schedule as seen, paused", a.Seen)
+		stays, is = true, false
+		if a := s.stop(e); a.Seen != nil {
+			t.Errorf("Stop answers %+v, want nothing seen", a.Seen)
 		}
-		if n := s.puts(e) - puts; n != 1 {
+		stays = false
+		s.stop(e)
+		stays, is = true, true
+		if a := s.start(e); a.Seen != nil {
+			t.Errorf("Start answers %+v, want nothing seen", a.Seen)
+		}
+		if n := s.puts(e); n != 3 {
+			t.Errorf("%d PUTs, want 3", n)
+		}
+	})
+}
+
+// A read that lags shows the schedule as it was before the PUT.
+func TestAReadBackThatLagsIsNoDamage(t *testing.T) {
+	inTime(t, "6.1", func(t *testing.T) {
+		s := newSite(t, dominosim.Config{ReadLag: 40 * time.Second})
+		e := s.schedule()
+		if a := s.stop(e); a.Seen != nil && a.Seen.State != execution.Stopped {
+			t.Errorf("Stop answers %+v, want it paused, or nothing seen", a.Seen)
+		}
+		if n := s.puts(e); n != 1 {
 			t.Errorf("%d PUTs, want 1", n)
+		}
+		time.Sleep(40 * time.Second)
+		if now := s.read(e); now.State != execution.Stopped {
+			t.Errorf("it is %s after the lag, want it paused", now.DominoState)
 		}
 	})
 }

@@ -243,7 +243,7 @@ func stopServing[R any](ctx context.Context, d Driver, e Execution, stop func(R)
 		return Answer{}, unsent(err)
 	}
 	if now.State.Down() {
-		return Answer{}, fmt.Errorf("%w (%s)", ErrAlready, now.DominoState)
+		return Answer{}, &AlreadyError{Now: now}
 	}
 	var r R
 	if err := decodeRestart(now, &r); err != nil {

@@ -285,7 +285,7 @@ func (d *workspaces) Start(ctx context.Context, e Execution) (Answer, error) {
 	if d.client.Dialect().SessionNetApp {
 		netApp = r.NetAppVolumeIDs
 	}
-	_, err := d.client.StartWorkspaceSession(ctx, r.ProjectID, e.ID, r.ExternalVolumeMountIDs, netApp)
+	session, err := d.client.StartWorkspaceSession(ctx, r.ProjectID, e.ID, r.ExternalVolumeMountIDs, netApp)
 	var refused *domino.Error
 	if errors.As(err, &refused) && refused.Kind == domino.KindForbidden {
 		return Answer{}, fmt.Errorf("%w: %w", ErrNotOurs, err)
@@ -293,5 +293,5 @@ func (d *workspaces) Start(ctx context.Context, e Execution) (Answer, error) {
 	if answered(err) {
 		return Answer{}, refusedOrAlready(ctx, d, e, err, State.Up)
 	}
-	return Answer{}, err
+	return Answer{Instance: session.ID}, err
 }

@@ -44,6 +44,7 @@ type maintenance struct {
 	Seed       uint64  `json:"seed"`
 	Awkward    bool    `json:"awkward,omitempty"`
 	NoLag      bool    `json:"noLag,omitempty"`
+	LagReads   bool    `json:"lagReads,omitempty"` // reads of one object lag as lists do
 	Apps       int     `json:"apps,omitempty"`
 	Models     int     `json:"models,omitempty"`
 	Workspaces int     `json:"workspaces,omitempty"`
@@ -158,6 +159,7 @@ func drawMaintenance(t *rapid.T) maintenance {
 		Retries:         some("retries", 2),
 		PauseMS:         rapid.SampledFrom([]int{0, 0, 1_000, 30_000, 120_000}).Draw(t, "pause"),
 	}
+	m.LagReads = !m.NoLag && some("lagReads", 2) == 2
 	if m.Apps+m.Models+m.Workspaces+m.Schedules+m.Jobs+m.Builds == 0 {
 		m.Apps = 1
 	}
@@ -323,7 +325,10 @@ func newPlay(t *testing.T, m maintenance) *playing {
 	if c.Apps+c.Models+c.Workspaces+c.Schedules == 0 {
 		c.Projects, c.Apps = 2, 1 // the simulator has a default system of its own
 	}
-	if !m.NoLag {
+	switch {
+	case m.LagReads:
+		c = dominosim.LaggedReads(c)
+	case !m.NoLag:
 		c = dominosim.Lagged(c)
 	}
 	p := &playing{
@@ -853,6 +858,9 @@ func (p *playing) judge() {
 			switch {
 			case !u.dmm && !u.up && u.was:
 				judged.count("owners' stops")
+				if k.Kind == dominosim.KindJob && onItsWay(p.writes(k), u.at) {
+					stops++ // dmm takes it for its own, and owes it
+				}
 			case !u.dmm:
 			case !u.up && u.was, !u.up && k.Kind == dominosim.KindJob:
 				stops++ // a job that its owner runs again is two, and both are stopped
@@ -1061,7 +1069,7 @@ func (p *playing) writes(k dominosim.Key) []span {
 		since := 0
 		for _, g := range reads {
 			if !g.Ended.After(r.Arrived) {
-				w.from = g.Arrived
+				w.from = p.showed(g.Arrived)
 				if len(spans) > 0 && g.Arrived.After(spans[len(spans)-1].sent) && g.Status == http.StatusOK {
 					since++ // a read without an answer was repeated
 				}
@@ -1081,6 +1089,14 @@ func (p *playing) writes(k dominosim.Key) []span {
 	return spans
 }
 
+// showed is since when what a read of one object shows at a moment may have been otherwise.
+func (p *playing) showed(at time.Time) time.Time {
+	if p.LagReads {
+		return at.Add(-lag)
+	}
+	return at
+}
+
 // crossed: its owner started it while dmm's start was on its way.
 func (p *playing) crossed(k dominosim.Key, start turn, earlier []turn) bool {
 	for _, w := range p.writes(k) {
@@ -1098,10 +1114,15 @@ func (p *playing) crossed(k dominosim.Key, start turn, earlier []turn) bool {
 
 // seenFrom is since when dmm could know of a start by its owner, on which it decided at a moment: that of a job is seen in a list only.
 func (p *playing) seenFrom(k dominosim.Key, decided time.Time) time.Time {
-	if k.Kind == dominosim.KindJob {
+	if k.Kind == dominosim.KindJob && !p.LagReads { // else a look lags as much already
 		return decided.Add(-lag)
 	}
 	return decided
+}
+
+// onItsWay reports whether a moment lies between a look that dmm decided on and the effect of what it decided.
+func onItsWay(writes []span, at time.Time) bool {
+	return slices.ContainsFunc(writes, func(w span) bool { return !at.Before(w.from) && !at.After(w.to) })
 }
 
 // undecidable reports whether dmm, which started an execution, could not know that its owner had stopped it.
@@ -1133,10 +1154,8 @@ func (p *playing) excuse(k dominosim.Key, stop, start turn, turns []turn, journa
 
 	// A call of dmm's was on its way: after the look that it decided on, and before its effect. Domino
 	// accepts the stop of what is stopping already, and a start that is late meets whatever there is.
-	for _, w := range writes {
-		if !stop.at.Before(w.from) && !stop.at.After(w.to) {
-			return "on its way"
-		}
+	if onItsWay(writes, stop.at) {
+		return "on its way"
 	}
 
 	// A re-run by its owner that the list of later jobs did not show yet, and its owner's stop of that.
@@ -1178,6 +1197,16 @@ func (p *playing) excuse(k dominosim.Key, stop, start turn, turns []turn, journa
 		return "in doubt: start"
 	}
 
+	// Its owner stopped it so soon after dmm had started it that no look showed the start, where looks lag and no new
+	// instance shows it either: the start came to nothing, for all that can be seen.
+	if p.LagReads && !hasInstance {
+		for _, u := range turns {
+			if u.dmm && u.up && !stop.at.Before(u.at) && stop.at.Before(u.at.Add(lag)) {
+				return "a start that no look showed"
+			}
+		}
+	}
+
 	// Its owner started it and stopped it again while it was down for the maintenance, and dmm saw neither, and
 	// there is no new instance that shows it.
 	for _, u := range slices.Backward(turns) {
@@ -1202,7 +1231,7 @@ func (p *playing) excuse(k dominosim.Key, stop, start turn, turns []turn, journa
 				continue
 			}
 			for _, look := range p.looks(k) {
-				if look.Before(l.At.Add(time.Second)) && look.After(stop.at) && look.Before(stop.at.Add(stopTime/2)) {
+				if look.Before(l.At.Add(time.Second)) && look.After(stop.at) && p.showed(look).Before(stop.at.Add(stopTime/2)) {
 					return "running and pending"
 				}
 			}
@@ -1224,7 +1253,7 @@ func (p *playing) doubtful(k dominosim.Key, g window.Goal, at time.Time, writes 
 		from := l.At
 		for _, look := range p.looks(k) {
 			if look.Before(l.At) {
-				from = look
+				from = p.showed(look)
 			}
 		}
 		if at.Before(from) {

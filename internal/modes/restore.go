@@ -171,6 +171,7 @@ func (e *Env) bringBack(ctx context.Context, at *scene, run *window.Run, snap *s
 		}
 	}
 	plan := converge.PlanStart(balance, e.policy(at, snap, run.ID()), run.ID(), settled)
+	plan.Known = e.known(run, snap)
 	err := e.foresee(ctx, at, planned(plan))
 	if err == nil {
 		err = putOnRecord(ctx, run, at.res.Findings)

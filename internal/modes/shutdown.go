@@ -27,10 +27,25 @@ alongside, unless DMM_RUNNING_JOBS and DMM_RUNNING_BUILDS say otherwise.
 An execution that its owner had stopped before dmm did is not touched, and restore will not
 start it.`
 
-// listLag is how far behind Domino's lists are taken to be at most: half of the settle
+// listLag is how far behind Domino's lists, and its reads of one object, are taken to be at most: half of the settle
 // time, of which it is a part (40 of 80 s). What runs when a snapshot begins is in every
 // list after that; a shutdown that follows at once must look once more then.
 func (e *Env) listLag() time.Duration { return e.Config.Settle / 2 }
+
+// known is the moment before which all that is on record for a run was seen, by a clock that may be behind that of the
+// runs before as it may be ahead.
+func (e *Env) known(run *window.Run, snap *snapshot.Snapshot) time.Time {
+	at := snap.To
+	for _, l := range run.Record().Lines {
+		if l.Run != run.ID() && l.At.After(at) {
+			at = l.At
+		}
+	}
+	if at = at.Add(aheadOfUs); snap.To.IsZero() || at.After(time.Now()) {
+		return time.Now()
+	}
+	return at
+}
 
 func pause(ctx context.Context, d time.Duration) error {
 	select {
@@ -258,8 +273,10 @@ func (e *Env) bringDown(ctx context.Context, at *scene, run *window.Run, snap *s
 		return err
 	}
 	began := time.Now() // of the last thing that was sent
+	known := e.known(run, snap)
 	for scan := 0; ; scan++ {
-		found := scanFor(ctx, drivers, balance, filter, handling)
+		settledBy := began.Add(e.listLag())
+		found := scanFor(ctx, drivers, balance, filter, handling, settledBy)
 		if err := ctx.Err(); err != nil {
 			return context.Cause(ctx)
 		}
@@ -275,6 +292,15 @@ func (e *Env) bringDown(ctx context.Context, at *scene, run *window.Run, snap *s
 		}
 		for _, p := range found.problems {
 			e.Log.Warn("scan", "problem", p.String())
+		}
+		if doubt := time.Until(settledBy); scan > 0 && len(found.running) == 0 && len(found.doubtful) > 0 && doubt > 0 {
+			e.Log.Info("what was seen down is shown running, which may be from before", "executions", len(found.doubtful),
+				"first", found.doubtful[0].String(), "looking again in", doubt.Round(time.Second).String())
+			if err := pause(ctx, doubt); err != nil {
+				return err
+			}
+			scan--
+			continue
 		}
 		if scan > 0 && len(found.running) == 0 && len(found.moving) > 0 && time.Since(began) < e.Config.GracePeriod {
 			e.Log.Info("waiting for what is on its way down by itself", "executions", len(found.moving), "first", found.moving[0].String())
@@ -312,10 +338,12 @@ func (e *Env) bringDown(ctx context.Context, at *scene, run *window.Run, snap *s
 			res.Note(fmt.Sprintf("after %d scans something new still comes up: stop users from starting executions, and run dmm shutdown again", scan))
 			return nil
 		}
-		if err := engine.Execute(ctx, converge.PlanStop(balance, filter, handling, run.ID(), settled)); err != nil {
+		plan := converge.PlanStop(balance, filter, handling, run.ID(), settled)
+		plan.Known = known
+		if err := engine.Execute(ctx, plan); err != nil {
 			return err
 		}
-		began = time.Now()
+		began, known = time.Now(), time.Time{} // from here on scans add to what is known
 	}
 }
 
@@ -367,14 +395,17 @@ func (e *Env) untilStill(ctx context.Context, drivers *execution.Drivers, moving
 // scanned is what a scan has found beside what the window is already about.
 type scanned struct {
 	running  []execution.Execution // with all that a restart needs
+	doubtful []execution.Execution // which the window has seen down: what shows them running may be older
 	moving   []execution.Execution // on their way down, or up and down as a pending model version, not by dmm
 	unknown  []execution.Execution
 	problems []execution.Problem
 }
 
 // scanFor looks for what runs and is not among what the window still has to stop. A list
-// only nominates: it may be older than what dmm has done itself.
-func scanFor(ctx context.Context, drivers *execution.Drivers, b *window.Balance, f execution.Filter, h execution.Handling) scanned {
+// only nominates: it may be older than what dmm has done itself. So may a read be that was asked for before settledBy.
+func scanFor(
+	ctx context.Context, drivers *execution.Drivers, b *window.Balance, f execution.Filter, h execution.Handling, settledBy time.Time,
+) scanned {
 	kinds := slices.Clone(f.Kinds)
 	if len(kinds) == 0 {
 		kinds = execution.Kinds()
@@ -392,6 +423,7 @@ func scanFor(ctx context.Context, drivers *execution.Drivers, b *window.Balance,
 			continue
 		}
 		reads.Go(func() error {
+			older := it != nil && it.SeenDown() && time.Now().Before(settledBy)
 			now, err := drivers.Of(x.Kind).Detail(ctx, x)
 			mu.Lock()
 			defer mu.Unlock()
@@ -403,6 +435,8 @@ func scanFor(ctx context.Context, drivers *execution.Drivers, b *window.Balance,
 				found.moving = append(found.moving, now)
 			case now.State == execution.Unknown:
 				found.unknown = append(found.unknown, now)
+			case now.State.Up() && older:
+				found.doubtful = append(found.doubtful, now)
 			case now.State.Up():
 				found.running = append(found.running, now)
 			}
@@ -457,7 +491,7 @@ func (e *Env) previewShutdown(ctx context.Context, at *scene, snap *snapshot.Sna
 	}
 	handling = at.able(handling)
 	balance := window.Remaining(snap.Executions, journal)
-	found := scanFor(ctx, execution.NewDrivers(at.client), balance, filter, handling)
+	found := scanFor(ctx, execution.NewDrivers(at.client), balance, filter, handling, time.Time{})
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
 	}

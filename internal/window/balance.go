@@ -56,6 +56,12 @@ type Item struct {
 // Wanted reports whether shutdown has to bring it down: it ran, or has been found running since.
 func (it *Item) Wanted() bool { return it.State.Up() || it.Supplement }
 
+// SeenDown reports whether the window has put on record that it does not run, and nothing since then that it does.
+func (it *Item) SeenDown() bool { return it.Stop.Outcome == Done || it.Stop.Outcome == NotOurs }
+
+// Lacks reports whether its line does not say what a restart needs.
+func (it *Item) Lacks() bool { return len(it.Restart) == 0 }
+
 // Ours reports whether dmm has taken on to bring it back: it has a stop intent, and it
 // did not turn out that its owner had stopped it.
 func (it *Item) Ours() bool {
