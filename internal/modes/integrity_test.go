@@ -339,7 +339,7 @@ func TestAStepListsItsOwnJournalOnce(t *testing.T) {
 		for _, step := range []string{"shutdown", "restore"} {
 			lists := 0
 			real := s.store
-			s.store = counting{real, func(prefix string) {
+			s.store = tellsLists{real, func(prefix string) {
 				if prefix == "windows/000001/journal/" {
 					lists++
 				}
@@ -357,13 +357,13 @@ func TestAStepListsItsOwnJournalOnce(t *testing.T) {
 	})
 }
 
-// counting is a store that tells of each list.
-type counting struct {
+// tellsLists is a store that tells of each list.
+type tellsLists struct {
 	store.Store
 	listed func(prefix string)
 }
 
-func (c counting) List(ctx context.Context, prefix string) iter.Seq2[store.Info, error] {
+func (c tellsLists) List(ctx context.Context, prefix string) iter.Seq2[store.Info, error] {
 	c.listed(prefix)
 	return c.Store.List(ctx, prefix)
 }
