@@ -463,7 +463,7 @@ func (x *step) called(ctx context.Context, t *task, a execution.Answer, err erro
 	case errors.Is(err, execution.ErrAlready):
 		if x.goal == window.Start {
 			x.move(t, waiting)
-			t.answered = true // somebody was faster; observe it
+			t.answered, t.freshFrom = true, time.Now().Add(x.Limits.Settle) // somebody was faster; observe it
 			x.sooner()
 			return
 		}

@@ -166,6 +166,14 @@ func (t *task) rewritten(now execution.Execution) string {
 	return ""
 }
 
+// also adds to a sentence what else there is to say, if anything.
+func also(sentence, more string) string {
+	if more == "" {
+		return sentence
+	}
+	return sentence + "; " + more
+}
+
 // judgeStart rules on a task of a restore, given how its execution is now.
 func (t *task) judgeStart(now execution.Execution, gone bool) ruling {
 	started := t.landed || t.answered
@@ -236,8 +244,8 @@ func (t *task) judgeWithoutInstance(now execution.Execution) ruling {
 	switch {
 	case !t.answered:
 		return ruling{verdict: call}
-	case t.item.Kind == execution.ScheduledJob && !time.Now().Before(t.freshFrom):
-		return outcome(window.Left, "it was started and has been paused since, not by dmm") // it is never on its way
+	case t.item.Kind == execution.ScheduledJob && !time.Now().Before(t.freshFrom): // it is never on its way
+		return outcome(window.Left, "%s", also("it was started and has been paused since, not by dmm", t.rewritten(now)))
 	case t.moving && now.State == execution.Failed:
 		return outcome(window.Failed, "it was started and ended as %s", now.DominoState)
 	case t.moving:

@@ -69,8 +69,9 @@ func TestWhatALookMeansForAStart(t *testing.T) {
 	inDoubt := task{before: "1", landed: true}
 	answered := task{before: "1", landed: true, answered: true}
 	late := task{before: "2", landed: true, late: true}
-	soon := time.Now().Add(time.Hour)
-	schedule := execution.Execution{Kind: execution.ScheduledJob, ID: "schedule", State: execution.Stopped, Restart: []byte("{}")}
+	justAnswered := task{answered: true, freshFrom: time.Now().Add(time.Hour)}
+	schedule := app(execution.Stopped, "")
+	schedule.Kind = execution.ScheduledJob
 	for name, c := range map[string]struct {
 		task task
 		down bool // its stop was seen to be done
@@ -102,7 +103,7 @@ func TestWhatALookMeansForAStart(t *testing.T) {
 		"without instances, accepted, an old failure":   {task{answered: true}, true, app(execution.Failed, ""), false, wait, ""},
 		"without instances, seen to start, and failed":  {task{answered: true, moving: true}, true, app(execution.Failed, ""), false, settle, window.Failed},
 		"without instances, seen to start, and stopped": {task{answered: true, moving: true}, true, app(execution.Stopped, ""), false, settle, window.Left},
-		"a schedule, accepted, and shown paused":        {task{answered: true, freshFrom: soon}, true, schedule, false, wait, ""},
+		"a schedule, accepted, and shown paused":        {justAnswered, true, schedule, false, wait, ""},
 		"a schedule, accepted, and paused for long":     {task{answered: true}, true, schedule, false, settle, window.Left},
 	} {
 		c.task.item = &window.Item{Execution: app(execution.Running, "1")}

@@ -100,8 +100,8 @@ func (d *schedules) Start(ctx context.Context, e Execution) (Answer, error) {
 
 // setPaused puts the definition as Domino holds it now with isPaused changed, reads
 // it back, and if anything else has changed puts the old one once more. A schedule that is paused
-// when its start is read back is not put again: its owner may have paused it, since a reading that is
-// repeated comes late. The caller is told what was seen, and looks again.
+// when its start is read back is not put again, whatever else has changed: its owner may have paused
+// it, since a reading that is repeated comes late. The caller looks again, and compares.
 func (d *schedules) setPaused(ctx context.Context, e Execution, paused bool) (Answer, error) {
 	before, err := d.client.ScheduledJob(ctx, e.Project.ID, e.ID)
 	if err != nil {
@@ -123,8 +123,11 @@ func (d *schedules) setPaused(ctx context.Context, e Execution, paused bool) (An
 		if err != nil {
 			return Answer{}, nil //nolint:nilerr // the PUT was accepted; the caller will read again
 		}
+		if now.Paused && !paused {
+			return Answer{}, nil
+		}
 		diff = domino.SameSchedule(before.Definition, now.Definition)
-		if len(diff) == 0 && now.Paused == paused || now.Paused && !paused {
+		if len(diff) == 0 && now.Paused == paused {
 			seen := d.fold(now, e.Project)
 			return Answer{Seen: &seen}, nil
 		}
