@@ -284,6 +284,14 @@ func (t *task) rewritten(now execution.Execution) string {
 	return ""
 }
 
+// also adds to a sentence what else there is to say, if anything.
+func also(sentence, more string) string {
+	if more == "" {
+		return sentence
+	}
+	return sentence + "; " + more
+}
+
 // judgeStart rules on a task of a restore, given a look at its execution.
 func (t *task) judgeStart(l look) ruling {
 	now, started := l.Execution, t.landed || t.answered
@@ -365,7 +373,7 @@ func (t *task) judgeWithoutInstance(l look) ruling {
 	case !t.fresh(l):
 		return ruling{verdict: wait}
 	case t.item.Kind == execution.ScheduledJob:
-		return outcome(window.Left, "it was started and has been paused since, not by dmm").
+		return outcome(window.Left, "%s", also("it was started and has been paused since, not by dmm", t.rewritten(now))).
 			given(true) // it is never on its way
 	case t.undone(l) && now.State == execution.Failed:
 		return outcome(window.Failed, "it was started and ended as %s", now.DominoState).given(true)

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"net"
 	"net/http"
+	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -707,5 +708,44 @@ func TestFiltersThatLeaveNothingAreRefused(t *testing.T) {
 		s.must(0, "shutdown") // is not undone: nothing has been restored
 		s.must(0, "restore")
 		s.wantSame(ran)
+	})
+}
+
+// An owner edits and pauses a schedule between its start and the look at it: it is not started again, and the result says both.
+func TestAScheduleThatIsPausedBeforeItsStartIsReadBackStaysPaused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, small())
+		schedule := s.anyRunning(dominosim.KindScheduledJob)
+		s.must(0, "snapshot")
+		s.must(0, "shutdown")
+		time.Sleep(time.Minute)
+		next, puts := s.transport, 0
+		s.transport = roundTrip(func(r *http.Request) (*http.Response, error) {
+			res, err := next.RoundTrip(r)
+			if r.Method != http.MethodPut || path.Base(r.URL.Path) != schedule.ID {
+				return res, err
+			}
+			if puts++; puts == 1 {
+				err = errors.Join(err, s.sim.EditSchedule(schedule.ID, func(d map[string]any) { d["command"] = "edited.sh" }))
+				err = errors.Join(err, s.sim.OwnerPauseSchedule(schedule.ID, true))
+			}
+			return res, err
+		})
+		res := s.must(0, "restore")
+		if puts != 1 {
+			t.Errorf("%d PUTs, want 1", puts)
+		}
+		if _, runs := s.running()[schedule]; runs {
+			t.Error("it was started again after its owner had paused it")
+		}
+		if got := s.sim.Definition(schedule.ID)["command"]; got != "edited.sh" {
+			t.Errorf("its command is %q: its owner's edit was written over", got)
+		}
+		for _, x := range res.Executions {
+			want := "paused since, not by dmm; its definition differs from the one before in command"
+			if x.ID == schedule.ID && (x.Outcome != "left" || !strings.Contains(x.Reason, want)) {
+				t.Errorf("restore says %q of it: %s", x.Outcome, x.Reason)
+			}
+		}
 	})
 }
