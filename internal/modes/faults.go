@@ -4,6 +4,7 @@ import (
 	"errors"
 	"syscall"
 
+	"github.com/domino-maintenance-mode/dmm/internal/crash"
 	"github.com/domino-maintenance-mode/dmm/internal/domino"
 	"github.com/domino-maintenance-mode/dmm/internal/snapshot"
 	"github.com/domino-maintenance-mode/dmm/internal/store"
@@ -28,6 +29,8 @@ const (
 // Classify tells what kind of end an error is. "Could not look" is always FaultOther.
 func Classify(err error) Fault {
 	switch {
+	case errors.As(err, new(*crash.Error)): // whatever else it led to
+		return FaultOther
 	case errors.Is(err, ErrInterrupted):
 		return FaultInterrupted
 	case errors.Is(err, ErrDeadline):
@@ -51,6 +54,8 @@ func NextStep(mode string, err error) string {
 	var usage *UsageError
 	again := "dmm " + mode
 	switch {
+	case errors.As(err, new(*crash.Error)):
+		return again + ", which goes on where this was; what is above is a defect of dmm: please report it"
 	case errors.As(err, &refusal):
 		return refusal.Next
 	case errors.As(err, &usage):

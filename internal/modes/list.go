@@ -5,8 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"golang.org/x/sync/errgroup"
-
+	"github.com/domino-maintenance-mode/dmm/internal/crash"
 	"github.com/domino-maintenance-mode/dmm/internal/report"
 	"github.com/domino-maintenance-mode/dmm/internal/snapshot"
 	"github.com/domino-maintenance-mode/dmm/internal/store"
@@ -76,8 +75,7 @@ func (e *Env) records(ctx context.Context) (*records, error) {
 		return nil, err
 	}
 	r.manifests, r.damage = make([]snapshot.Manifest, len(r.folders)), make([]error, len(r.folders))
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(manifestsAtOnce)
+	g, ctx := crash.NewGroupIn(ctx, manifestsAtOnce)
 	for i, f := range r.folders {
 		if f.Unfinished {
 			continue

@@ -36,8 +36,7 @@ import (
 	"time"
 	"unicode"
 
-	"golang.org/x/sync/errgroup"
-
+	"github.com/domino-maintenance-mode/dmm/internal/crash"
 	"github.com/domino-maintenance-mode/dmm/internal/execution"
 	"github.com/domino-maintenance-mode/dmm/internal/store"
 )
@@ -193,8 +192,7 @@ func read(ctx context.Context, s store.Store, number int, entries []int) (*Windo
 // extend reads the entries after those that the window has, up to number last.
 func (w *Window) extend(ctx context.Context, s store.Store, last int) error {
 	parsed := make([][]Line, last-w.entries)
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(readersOnce)
+	g, ctx := crash.NewGroupIn(ctx, readersOnce)
 	for i := range parsed {
 		key := entryKey(w.Number, w.entries+1+i)
 		g.Go(func() error {

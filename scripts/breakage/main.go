@@ -93,6 +93,8 @@ var breakages = []breakage{
 		"os.SameFile(ours, there)", "os.SameFile(ours, there) && false"},
 	{"the link that is there and not ours", "internal/store/file/file.go",
 		"os.SameFile(ours, there)", "(os.SameFile(ours, there) || true)"},
+	{"the end on record of a run that crashed", "internal/modes/modes.go",
+		"return nil, e.finish(ctx, e.run, nil, crashed)", "return nil, crashed"},
 	{"the read that confirms what a list says", "internal/modes/shutdown.go",
 		"case now.State.Up():\n", "default:\n"},
 	{"the manifest that is deleted first", "internal/snapshot/folder.go",
