@@ -36,7 +36,8 @@ func Classify(err error) Fault {
 	case errors.Is(err, ErrDeadline):
 		return FaultDeadline
 	case errors.As(err, new(*Refusal)), errors.As(err, new(*window.RefusedError)),
-		errors.As(err, new(*window.DamagedError)), errors.As(err, new(*snapshot.DamagedError)):
+		errors.As(err, new(*window.DamagedError)), errors.As(err, new(*snapshot.DamagedError)),
+		errors.Is(err, store.ErrForeign):
 		return FaultRefused
 	case errors.As(err, new(*UsageError)), domino.IsCertificate(err):
 		return FaultUsage
@@ -72,6 +73,8 @@ func NextStep(mode string, err error) string {
 		return "put the object back from the bucket's own versions or backups; dmm list shows the other snapshots"
 	case errors.As(err, new(*snapshot.DamagedError)): // an open window needs it
 		return "put the object back from the bucket's own versions or backups; or dmm close --reason '...' and bring back the rest by hand; nothing was touched"
+	case errors.Is(err, store.ErrForeign):
+		return "see in the store what stands there, and who put it there: dmm follows no link; then " + again
 	case domino.IsCertificate(err):
 		return "name the CA's certificate in DOMINO_CA_FILE"
 	case Classify(err) == FaultCredentials:

@@ -233,6 +233,9 @@ func Load(ctx context.Context, s store.Store, id string) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
+	if f.Err != nil {
+		return nil, f.Err
+	}
 	id = f.ID
 	m, err := ReadManifest(ctx, s, id)
 	if err != nil {
@@ -241,6 +244,9 @@ func Load(ctx context.Context, s store.Store, id string) (*Snapshot, error) {
 	data, err := store.ReadAll(ctx, s, folder(id)+dataName, maxData)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, damaged(id, "%s is missing", dataName)
+	}
+	if errors.Is(err, store.ErrForeign) {
+		return nil, damaged(id, "%v", err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read snapshot %s: %w", id, err)
@@ -257,6 +263,9 @@ func ReadManifest(ctx context.Context, s store.Store, id string) (Manifest, erro
 	body, err := store.ReadAll(ctx, s, folder(id)+manifestName, maxManifest)
 	if errors.Is(err, store.ErrNotFound) {
 		return Manifest{}, fmt.Errorf("read snapshot %s: %w: %w", id, ErrNotFound, err)
+	}
+	if errors.Is(err, store.ErrForeign) {
+		return Manifest{}, damaged(id, "%v", err)
 	}
 	if err != nil {
 		return Manifest{}, fmt.Errorf("read snapshot %s: %w", id, err)

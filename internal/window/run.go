@@ -294,6 +294,10 @@ func (r *Run) put(ctx context.Context, lines []Line, sent time.Time) error {
 			return r.superseded(&RefusedError{Err: ErrSuperseded, Window: r.window.Name(), Holder: holderOf(key, there)})
 		}
 	}
+	if errors.Is(err, store.ErrForeign) {
+		r.pending = nil // it will never land
+		return fmt.Errorf("write journal: %w", orForeign(err))
+	}
 	if err != nil {
 		return fmt.Errorf("write journal: %w", err)
 	}
