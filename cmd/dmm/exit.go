@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 
+	"github.com/domino-maintenance-mode/dmm/cmd/dmm/process"
 	"github.com/domino-maintenance-mode/dmm/internal/modes"
 )
 
@@ -18,7 +19,7 @@ const (
 	exitCredentials = 6
 	exitFindings    = 7
 	exitDeadline    = 74
-	exitInterrupted = 75
+	exitInterrupted = process.Interrupted
 )
 
 var exits = []struct {
@@ -27,7 +28,7 @@ var exits = []struct {
 	retry   string // whether the same Job should be tried again
 }{
 	{exitDone, "done", ""},
-	{exitFailed, "failed, and nothing is known to be wrong with the input", "yes"},
+	{exitFailed, "failed, a crash of dmm included, and nothing is known to be wrong with the input", "yes"},
 	{exitUsage, "usage or configuration; a certificate that is not trusted is one", "no"},
 	{exitPartial, "partial: done but for the executions that the result names", "yes, it tries those again"},
 	{exitRefused, "refused: a guard said no (snapshot stale, incomplete, damaged or of another deployment; another run at work; superseded)", "no"},
@@ -35,7 +36,7 @@ var exits = []struct {
 	{exitCredentials, "Domino refused the credentials or the rights", "no"},
 	{exitFindings, "audit has findings", "no"},
 	{exitDeadline, "stopped at DMM_DEADLINE, resumable: run it again, with more time", "no"},
-	{exitInterrupted, "stopped by a signal, resumable: run it again", "yes"},
+	{exitInterrupted, "stopped by a signal (SIGTERM, SIGINT or SIGHUP), resumable: run it again", "yes"},
 }
 
 // exitCode maps what a mode returned to its exit code.

@@ -8,7 +8,9 @@ import (
 	"io/fs"
 	"net/http/httptest"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
@@ -24,10 +26,13 @@ import (
 const actAsDmm = "DMM_TEST_ACT_AS_DMM"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(actAsDmm) != "" {
+	if how := os.Getenv(actAsDmm); how != "" {
 		_ = os.Unsetenv(actAsDmm)
+		misbehave(how)
 		main()
 	}
+	signal.Reset() // package process has caught them, for dmm
+	debug.SetTraceback("all")
 	// What the AWS SDK and Kubernetes' client look for in the environment is not that of whoever runs this, and no real key.
 	for _, setting := range os.Environ() {
 		name, _, _ := strings.Cut(setting, "=")

@@ -13,7 +13,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/signal"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -25,7 +24,9 @@ import (
 	_ "golang.org/x/crypto/x509roots/fallback" // for images without certificates: what the system has wins
 	"golang.org/x/term"
 
+	"github.com/domino-maintenance-mode/dmm/cmd/dmm/process"
 	"github.com/domino-maintenance-mode/dmm/internal/config"
+	"github.com/domino-maintenance-mode/dmm/internal/crash"
 	"github.com/domino-maintenance-mode/dmm/internal/modes"
 )
 
@@ -45,19 +46,70 @@ func main() {
 		debug.SetMemoryLimit(softMemory)
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
-	go func() {
-		<-signals
+	crash.Tell(func(e *crash.Error) {
+		cancel(e)
+		time.Sleep(toRecord) // in a goroutine that has nothing else to do any more
+		explain(os.Stderr, e)
+		os.Exit(exitFailed)
+	})
+	crash.Go(func() {
+		<-process.Signals
 		cancel(modes.ErrInterrupted)
-		<-signals
-		os.Exit(exitInterrupted) // told twice: at once, everything that matters is on record
-	}()
+		for s := range process.Signals {
+			if s != syscall.SIGHUP { // a terminal that goes may say so more than once, and insists on nothing
+				os.Exit(exitInterrupted) // told twice: at once, everything that matters is on record
+			}
+		}
+	})
 	os.Exit(run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
 }
 
+// toRecord is how long a run may go on once a goroutine has panicked that nobody waits for. It puts its end on
+// record, unless what it waits for is that goroutine.
+const toRecord = time.Minute
+
 // run is main without the process: tests call it.
-func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
+func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) (code int) {
+	err := crash.Catch(func() error {
+		code = runCommand(ctx, args, environ, &outlet{Writer: stdout}, stderr)
+		return nil
+	})
+	if err != nil {
+		explain(stderr, err)
+		fmt.Fprintf(stderr, "dmm: %v\n", err)
+		terminationMessage(err.Error())
+		return exitFailed
+	}
+	return code
+}
+
+// explain writes where a panic comes from, if an error is one.
+func explain(stderr io.Writer, err error) {
+	var crashed *crash.Error
+	if errors.As(err, &crashed) {
+		fmt.Fprintf(stderr, "%s\n", crashed.Stack)
+	}
+}
+
+// outlet is standard output or error. Nobody may read it any more, as with dmm | head, which is no reason to end a
+// maintenance, nor for another exit code: what is written to it then is dropped.
+type outlet struct {
+	io.Writer
+	unread func() // called then, unless nil
+}
+
+func (o *outlet) Write(p []byte) (int, error) {
+	n, err := o.Writer.Write(p)
+	if errors.Is(err, syscall.EPIPE) {
+		if o.unread != nil {
+			o.unread()
+		}
+		return len(p), nil
+	}
+	return n, err
+}
+
+func runCommand(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
 	code := exitDone // help, and whatever else runs no mode
 	root := command(ctx, environ, stdout, stderr, &code)
 	root.SetArgs(args)
@@ -288,15 +340,27 @@ func runMode(ctx context.Context, name string, environ []string, cmd *cobra.Comm
 		defer env.Bars.Close()
 		stderr = env.Bars
 	}
+	if cfg.Watch {
+		var unread context.CancelFunc
+		ctx, unread = context.WithCancel(ctx)
+		defer unread()
+		stderr = &outlet{stderr, unread} // a watch is for whoever reads it
+	}
 	env.Log = logger(cfg, stderr, onTerminal)
 	for _, w := range warnings {
 		env.Log.Warn(w.String())
 	}
 	began := time.Now()
-	res, err := mode.Run(ctx, env)
+	var res *modes.Result
+	if crashed := crash.Catch(func() error { res, err = mode.Run(ctx, env); return nil }); crashed != nil {
+		err = crashed
+	} else if cause := context.Cause(ctx); err == nil && errors.As(cause, new(*crash.Error)) {
+		err = cause // it was done before it could hear of that
+	}
 	if env.Bars != nil {
 		env.Bars.Close()
 	}
+	explain(stderr, err)
 	res = conclude(mode.Name, res, err)
 	res.Next = carry(res, mode, cmd.Flags())
 	res.Took = time.Since(began).Round(time.Millisecond)

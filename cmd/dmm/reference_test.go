@@ -89,6 +89,12 @@ func exitsSection() string {
 	for _, e := range exits {
 		fmt.Fprintf(&b, "| %d | %s | %s |\n", e.code, cell(e.meaning), cell(e.retry))
 	}
+	b.WriteString(`
+A process that is ended from outside has 128 and the number of the signal, as everywhere: 137 where the system ends it,
+for its memory or after a time that was given it. 134 is a crash that dmm could not catch, such as the end of memory. Both
+are tried again, and go on where they were. No crash ends with 2, which the pod failure policy takes for a mistake in the
+settings.
+`)
 	return b.String()
 }
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/domino-maintenance-mode/dmm/internal/crash"
 	"github.com/domino-maintenance-mode/dmm/internal/execution"
 	"github.com/domino-maintenance-mode/dmm/internal/window"
 )
@@ -74,9 +75,9 @@ func (l Limits) paced(d time.Duration) time.Duration { return d / time.Duration(
 func (l Limits) grace() time.Duration { return l.Grace * time.Duration(max(l.Speed, 1)) }
 
 // Execute drives the plan until every execution in it has an outcome on record. It ends
-// early, with the cause, when ctx ends, when the journal cannot be written, and when
-// Domino refuses the credentials; what was under way then stays in doubt on record, for
-// the next run.
+// early, with the cause, when ctx ends, when the journal cannot be written, when Domino
+// refuses the credentials, and when something here or in a driver panics; what was under
+// way then stays in doubt on record, for the next run.
 func (e *Engine) Execute(ctx context.Context, p Plan) error {
 	x := &step{Engine: e, goal: p.Goal, messages: make(chan func(), 256), roundDelay: e.Limits.paced(firstRound), lastSent: time.Now()}
 	for _, l := range p.Left {
@@ -140,23 +141,29 @@ func (x *step) run(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(lastCalls, stopCalls) })()
 	x.flushed, x.nextRound = time.Now(), time.Now().Add(x.Limits.paced(firstRound))
 	for x.fatal == nil && ctx.Err() == nil {
-		x.dispatch(calls)
-		x.record(calls)
+		x.guarded(func() { x.dispatch(calls); x.record(calls) })
 		if x.fatal != nil || x.open == 0 && x.inflight == 0 && len(x.lines) == 0 {
 			break
 		}
 		timer := time.NewTimer(time.Until(x.wake()))
 		select {
 		case m := <-x.messages:
-			m()
+			x.guarded(m)
 			x.drain()
 		case <-timer.C:
 		case <-ctx.Done():
 		}
 		timer.Stop()
-		x.report()
+		x.guarded(x.report)
 	}
 	return x.end(ctx, calls, stopCalls)
+}
+
+// guarded calls f, whose panic ends the step as any fatal error does: what is known goes on record.
+func (x *step) guarded(f func()) {
+	if err := crash.Catch(func() error { f(); return nil }); err != nil && x.fatal == nil {
+		x.fatal = err
+	}
 }
 
 // end lets what is under way finish and puts what is known on record.
@@ -174,7 +181,7 @@ func (x *step) end(ctx context.Context, calls context.Context, stopCalls func())
 	limit := time.AfterFunc(lastCalls, stopCalls) // also where it is not ctx that has ended
 	defer limit.Stop()
 	for x.inflight > 0 || x.observing {
-		(<-x.messages)()
+		x.guarded(<-x.messages)
 	}
 	if !errors.Is(cause, window.ErrSuperseded) && len(x.lines) > 0 && !errors.As(x.fatal, new(*journalError)) {
 		last, cancel := context.WithTimeout(context.WithoutCancel(calls), lastCalls)
@@ -196,7 +203,7 @@ func (x *step) drain() {
 	for {
 		select {
 		case m := <-x.messages:
-			m()
+			x.guarded(m)
 		default:
 			return
 		}
@@ -312,10 +319,23 @@ func (x *step) look(ctx context.Context, t *task) {
 // spawn runs f beside the owner, which then runs what f returns.
 func (x *step) spawn(f func() func()) {
 	x.inflight++
-	go func() {
-		m := f()
-		x.messages <- func() { x.inflight--; m() }
-	}()
+	x.beside(f, func() { x.inflight-- })
+}
+
+// beside calls f in a goroutine of its own. The owner then calls ended, and what f returns. If f panics, that ends
+// the step.
+func (x *step) beside(f func() func(), ended func()) {
+	crash.Go(func() {
+		var m func()
+		err := crash.Catch(func() error { m = f(); return nil })
+		x.messages <- func() {
+			ended()
+			if err != nil {
+				panic(err) // for the owner, who guards himself
+			}
+			m()
+		}
+	})
 }
 
 func (x *step) looked(ctx context.Context, t *task, s sighting) {
@@ -441,7 +461,7 @@ func (x *step) record(ctx context.Context) {
 		t.calls++
 		lines = append(lines, window.IntentOf(x.goal, t.seen, t.calls))
 	}
-	if err := x.Journal.Append(ctx, lines...); err != nil {
+	if err := crash.Catch(func() error { return x.Journal.Append(ctx, lines...) }); err != nil {
 		x.fatal = &journalError{err}
 		return
 	}

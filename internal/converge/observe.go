@@ -6,8 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
+	"github.com/domino-maintenance-mode/dmm/internal/crash"
 	"github.com/domino-maintenance-mode/dmm/internal/execution"
 	"github.com/domino-maintenance-mode/dmm/internal/window"
 )
@@ -46,21 +45,20 @@ func (x *step) observe(ctx context.Context, now time.Time) {
 		return
 	}
 	x.observing, x.progressed = true, false
-	go func() {
+	x.beside(func() func() {
 		seen := x.round(ctx, byKind)
-		x.messages <- func() { x.observed(ctx, seen) }
-	}()
+		return func() { x.observed(ctx, seen) }
+	}, func() { x.observing = false })
 }
 
 // round reads those of the waiting tasks that may have arrived.
 func (x *step) round(ctx context.Context, byKind map[execution.Kind][]*task) []sighting {
 	var mu sync.Mutex
 	var seen []sighting
-	var kinds sync.WaitGroup
+	kinds := crash.NewGroup(0)
 	for _, tasks := range byKind {
-		kinds.Go(func() {
-			var reads errgroup.Group
-			reads.SetLimit(64) // the client's limiter sets the pace
+		kinds.Go(func() error {
+			reads := crash.NewGroup(64) // the client's limiter sets the pace
 			for _, t := range x.nominate(ctx, tasks) {
 				reads.Go(func() error {
 					s := see(ctx, t)
@@ -70,10 +68,10 @@ func (x *step) round(ctx context.Context, byKind map[execution.Kind][]*task) []s
 					return nil
 				})
 			}
-			_ = reads.Wait() // errors are in the sightings
+			return reads.Wait()
 		})
 	}
-	kinds.Wait()
+	_ = kinds.Wait() // errors are in the sightings
 	return seen
 }
 
@@ -103,7 +101,6 @@ func (x *step) nominate(ctx context.Context, tasks []*task) []*task {
 }
 
 func (x *step) observed(ctx context.Context, seen []sighting) {
-	x.observing = false
 	for _, s := range seen {
 		if s.task.phase != waiting {
 			continue // it went on while the round was under way

@@ -8,7 +8,8 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
-	"sync"
+
+	"github.com/domino-maintenance-mode/dmm/internal/crash"
 )
 
 // Route is one of Domino's routes that dmm relies on.
@@ -115,7 +116,7 @@ type Answer struct {
 func (c *Client) Ask(ctx context.Context) []Answer {
 	ids := c.sampleIDs(ctx)
 	answers := make([]Answer, len(Routes))
-	var all sync.WaitGroup // the limiter sets the pace
+	all := crash.NewGroup(0) // the limiter sets the pace
 	for i, r := range Routes {
 		answers[i].Route = r
 		path, query, missing := r.fill(ids)
@@ -125,7 +126,7 @@ func (c *Client) Ask(ctx context.Context) []Answer {
 		case missing != "":
 			answers[i].Skipped = "not asked: there is no " + missing + " to ask about"
 		default:
-			all.Go(func() {
+			all.Go(func() error {
 				req := request{method: http.MethodGet, path: path, query: query, whole: true}
 				answers[i].Err = c.read(ctx, req, func(body io.Reader) error {
 					var anything any
@@ -135,10 +136,11 @@ func (c *Client) Ask(ctx context.Context) []Answer {
 					}
 					return unmarshal(raw, &anything)
 				})
+				return nil
 			})
 		}
 	}
-	all.Wait()
+	_ = all.Wait() // errors are in the answers
 	return answers
 }
 

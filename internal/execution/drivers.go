@@ -7,8 +7,7 @@ import (
 	"strings"
 	"sync"
 
-	"golang.org/x/sync/errgroup"
-
+	"github.com/domino-maintenance-mode/dmm/internal/crash"
 	"github.com/domino-maintenance-mode/dmm/internal/domino"
 )
 
@@ -69,11 +68,11 @@ func (d *Drivers) List(ctx context.Context, kinds []Kind) Listing {
 	all := d.projects.load(ctx)
 	d.people.again()
 	lists := make([]Listing, len(kinds))
-	var wg sync.WaitGroup
+	each := crash.NewGroup(0)
 	for i, k := range kinds {
-		wg.Go(func() { lists[i] = d.byKind[k].List(ctx) })
+		each.Go(func() error { lists[i] = d.byKind[k].List(ctx); return nil })
 	}
-	wg.Wait()
+	_ = each.Wait()        // errors are problems of the lists
 	seen := map[Key]bool{} // what moves while it is listed may be listed twice
 	for _, l := range lists {
 		all.Problems = append(all.Problems, l.Problems...)
@@ -124,8 +123,7 @@ func (d *Drivers) Detail(ctx context.Context, l *Listing) {
 // eachParallel calls f for 0..n-1. The client's limiter sets the real pace; the
 // bound here only keeps goroutines few.
 func eachParallel(ctx context.Context, n int, f func(i int)) {
-	var g errgroup.Group
-	g.SetLimit(64)
+	g := crash.NewGroup(64)
 	for i := range n {
 		if ctx.Err() != nil {
 			break

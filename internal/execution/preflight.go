@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/domino-maintenance-mode/dmm/internal/crash"
 	"github.com/domino-maintenance-mode/dmm/internal/domino"
 )
 
@@ -127,13 +128,13 @@ func (d *Drivers) Preflight(ctx context.Context, o Outlook, executions []Executi
 		return e.Kind == Build || e.Kind == Job && !o.Jobs // a build needs nothing of what is checked, and no job is started again
 	})
 	p := &preflight{Drivers: d, Outlook: o, executions: executions}
-	var checks sync.WaitGroup
+	checks := crash.NewGroup(0)
 	for _, check := range []func(context.Context){
 		p.tiersAndPlanes, p.environments, p.volumes, p.claims, p.homes, p.owners, p.limits, p.token, p.outside,
 	} {
-		checks.Go(func() { check(ctx) })
+		checks.Go(func() error { check(ctx); return nil })
 	}
-	checks.Wait()
+	_ = checks.Wait() // errors are problems
 	p.findings = slices.Concat(p.findings, lacking, Identity(o.Caller.Name, executions, o.Workspaces))
 	slices.SortFunc(p.findings, func(a, b Finding) int {
 		rank := map[Severity]int{Error: 0, Warning: 1, Info: 2}

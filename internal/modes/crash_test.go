@@ -1,6 +1,7 @@
 package modes_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/domino-maintenance-mode/dmm/internal/crash"
 	"github.com/domino-maintenance-mode/dmm/internal/dominosim"
 	"github.com/domino-maintenance-mode/dmm/internal/modes"
 	"github.com/domino-maintenance-mode/dmm/internal/store"
@@ -31,6 +33,8 @@ const (
 	lost   moment = "loses the answer of" // it has taken effect, the process lives and does not know
 	late   moment = "gives up"            // as lost, and a call to Domino lands up to 15 s later, if at all
 	hung   moment = "is stopped in"       // a signal comes while Domino hangs; the call lands as with late
+	broken moment = "panics before"       // nothing of it has happened, and its goroutine panics
+	breaks moment = "panics after"        // it has taken effect, and its goroutine panics
 )
 
 var (
@@ -72,9 +76,12 @@ func (w *world) begin(what string) (n int, err error) {
 	}
 	if w.n == w.at {
 		w.what = what
-		if w.moment == before {
+		switch w.moment {
+		case before:
 			w.die()
 			return w.n, errDead
+		case broken:
+			panic(w)
 		}
 	}
 	return w.n, nil
@@ -92,6 +99,8 @@ func (w *world) end(n int) error {
 		return errDead
 	case w.moment == hung:
 		w.kill(modes.ErrInterrupted)
+	case w.moment == breaks:
+		panic(w)
 	case w.moment == lost || w.moment == late:
 		return errLost
 	}
@@ -187,20 +196,20 @@ func (s records) Delete(ctx context.Context, key string) error {
 	return errors.Join(s.Store.Delete(ctx, key), s.end(n))
 }
 
-// TestCrashMatrix takes a maintenance through the end of its process, or the loss of an answer, at every operation that
-// shutdown and restore have with store and Domino, and runs the step again to its end. Lag is on, in a tenth of the
-// cases that of reads of one object too. None is lost, none is extra, each is started exactly once in effect and
-// stopped at least once.
+// TestCrashMatrix takes a maintenance through the end of its process, the loss of an answer, or a panic in whatever
+// goroutine it is, at every operation that shutdown and restore have with store and Domino, and runs the step again
+// to its end. Lag is on, in a tenth of the cases that of reads of one object too. None is lost, none is extra, each
+// is started exactly once in effect and stopped at least once.
 func TestCrashMatrix(t *testing.T) {
 	t.Parallel()
 	step := draw.Every(t, 50, "cases of the crash matrix", "matrix")
 	var cases atomic.Int32
 	t.Run("cases", func(t *testing.T) {
 		for i, mode := range []string{"shutdown", "restore", calledOff} {
-			for j, m := range []moment{before, after, lost, late, hung} {
+			for j, m := range []moment{before, after, lost, late, hung, broken, breaks} {
 				t.Run(fmt.Sprintf("%s %s", mode, m), func(t *testing.T) {
 					t.Parallel()
-					for at := 1 + (5*i+j)*7%step; ; at += step { // each mode and moment begins elsewhere
+					for at := 1 + (7*i+j)*7%step; ; at += step { // each mode and moment begins elsewhere
 						reached := false // also when -run leaves the case out
 						lagReads := (at/step+i+j)%10 == 0
 						name := fmt.Sprintf("operation %d", at)
@@ -208,7 +217,7 @@ func TestCrashMatrix(t *testing.T) {
 							name += ", reads lag"
 						}
 						t.Run(name, func(t *testing.T) {
-							synctest.Test(t, func(t *testing.T) { reached = crash(t, mode, m, at, lagReads) })
+							synctest.Test(t, func(t *testing.T) { reached = matrixCase(t, mode, m, at, lagReads) })
 						})
 						if !reached || t.Failed() && !draw.All() {
 							return
@@ -220,7 +229,7 @@ func TestCrashMatrix(t *testing.T) {
 		}
 	})
 	t.Logf("%d cases", cases.Load())
-	if want := 3_500 / step; int(cases.Load()) < want {
+	if want := 5_000 / step; int(cases.Load()) < want {
 		t.Errorf("%d cases, want at least %d: the operations are not numbered any more", cases.Load(), want)
 	}
 }
@@ -228,8 +237,8 @@ func TestCrashMatrix(t *testing.T) {
 // calledOff is a shutdown that is not gone on with: restore follows at once.
 const calledOff = "shutdown, called off,"
 
-// crash runs one case. It reports whether the operation was reached at all.
-func crash(t *testing.T, mode string, m moment, at int, lagReads bool) bool {
+// matrixCase runs one case. It reports whether the operation was reached at all.
+func matrixCase(t *testing.T, mode string, m moment, at int, lagReads bool) bool {
 	c := lagging("6.1")
 	if lagReads {
 		c = dominosim.LaggedReads(c)
@@ -257,6 +266,8 @@ func crash(t *testing.T, mode string, m moment, at int, lagReads bool) bool {
 		return false
 	}
 	switch {
+	case m == broken || m == breaks:
+		wantEndOnRecord(t, s, w, cmp.Or(err, context.Cause(ctx)))
 	case (m == before || m == after) && err == nil:
 		// It died with its last operation: all is on record, but nobody was told.
 	case m != before && m != after && err == nil && res.Code != 0:
@@ -305,6 +316,24 @@ func crash(t *testing.T, mode string, m moment, at int, lagReads bool) bool {
 		t.Logf("the case: process of %s %s %s", mode, m, w.what)
 	}
 	return true
+}
+
+// wantEndOnRecord asserts that a run which panicked has said so, where it could, so that the next one need not wait
+// for its lease.
+func wantEndOnRecord(t *testing.T, s *site, w *world, err error) {
+	t.Helper()
+	if !errors.As(err, new(*crash.Error)) || modes.Classify(err) != modes.FaultOther {
+		t.Errorf("%s: it ended with %v, want the panic, which is tried again", w.what, err)
+	}
+	last, err := window.Look(t.Context(), s.store)
+	switch {
+	case err != nil:
+		t.Errorf("%s: %v", w.what, err)
+	case last == nil || last.Closed():
+	case last.Lines[len(last.Lines)-1].Event == window.Begin: // whether it had begun it never heard
+	case last.Holder() != nil:
+		t.Errorf("%s: the journal does not say that the run has ended: %+v", w.what, last.Lines[len(last.Lines)-1])
+	}
 }
 
 // Status tells how long a run has been silent, and what it leaves in doubt.

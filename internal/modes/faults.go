@@ -4,6 +4,7 @@ import (
 	"errors"
 	"syscall"
 
+	"github.com/domino-maintenance-mode/dmm/internal/crash"
 	"github.com/domino-maintenance-mode/dmm/internal/domino"
 	"github.com/domino-maintenance-mode/dmm/internal/seal"
 	"github.com/domino-maintenance-mode/dmm/internal/snapshot"
@@ -29,12 +30,15 @@ const (
 // Classify tells what kind of end an error is. "Could not look" is always FaultOther.
 func Classify(err error) Fault {
 	switch {
+	case errors.As(err, new(*crash.Error)): // whatever else it led to
+		return FaultOther
 	case errors.Is(err, ErrInterrupted):
 		return FaultInterrupted
 	case errors.Is(err, ErrDeadline):
 		return FaultDeadline
 	case errors.As(err, new(*Refusal)), errors.As(err, new(*window.RefusedError)), errors.As(err, new(*window.LostError)),
-		errors.As(err, new(*window.DamagedError)), errors.As(err, new(*snapshot.DamagedError)):
+		errors.As(err, new(*window.DamagedError)), errors.As(err, new(*snapshot.DamagedError)),
+		errors.Is(err, store.ErrForeign):
 		return FaultRefused
 	case errors.As(err, new(*UsageError)), domino.IsCertificate(err):
 		return FaultUsage
@@ -52,6 +56,8 @@ func NextStep(mode string, err error) string {
 	var usage *UsageError
 	again := "dmm " + mode
 	switch {
+	case errors.As(err, new(*crash.Error)):
+		return again + ", which goes on where this was; what is above is a defect of dmm: please report it"
 	case errors.As(err, &refusal):
 		return refusal.Next
 	case errors.As(err, &usage):
@@ -74,6 +80,8 @@ func NextStep(mode string, err error) string {
 		return "put the object back from the bucket's own versions or backups; dmm list shows the other snapshots"
 	case errors.As(err, new(*snapshot.DamagedError)): // an open window needs it
 		return "put the object back from the bucket's own versions or backups; or dmm close --reason '...' and bring back the rest by hand; nothing was touched"
+	case errors.Is(err, store.ErrForeign):
+		return "see in the store what stands there, and who put it there: dmm follows no link; then " + again
 	case domino.IsCertificate(err):
 		return "name the CA's certificate in DOMINO_CA_FILE"
 	case Classify(err) == FaultCredentials:

@@ -5,8 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"golang.org/x/sync/errgroup"
-
+	"github.com/domino-maintenance-mode/dmm/internal/crash"
 	"github.com/domino-maintenance-mode/dmm/internal/report"
 	"github.com/domino-maintenance-mode/dmm/internal/snapshot"
 	"github.com/domino-maintenance-mode/dmm/internal/store"
@@ -76,10 +75,9 @@ func (e *Env) records(ctx context.Context) (*records, error) {
 		return nil, err
 	}
 	r.manifests, r.damage = make([]snapshot.Manifest, len(r.folders)), make([]error, len(r.folders))
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(manifestsAtOnce)
+	g, ctx := crash.NewGroupIn(ctx, manifestsAtOnce)
 	for i, f := range r.folders {
-		if f.Unfinished {
+		if r.damage[i] = f.Err; f.Unfinished || f.Err != nil {
 			continue
 		}
 		g.Go(func() error {
@@ -118,11 +116,12 @@ func (r *records) pinning(id string) []string {
 func (r *records) row(f snapshot.Folder, m snapshot.Manifest, damage error) report.Snapshot {
 	row := report.Snapshot{ID: f.ID, Bytes: f.Size, Windows: r.pinning(f.ID), State: report.Complete}
 	switch {
-	case f.Unfinished:
-		row.State, row.Reason = report.Unfinished, "it has no manifest, so that it does not exist: it is being written, or its writer died"
-		return row
 	case damage != nil:
 		row.State, row.Reason = report.Damaged, damage.Error()
+		return row
+	case f.Unfinished:
+		row.State = report.Unfinished
+		row.Reason = "it has no manifest, so that it does not exist: it is being written, or its writer died"
 		return row
 	case !m.Complete:
 		row.State, row.Reason = report.Incomplete, firstProblem(m.Problems)

@@ -20,6 +20,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/domino-maintenance-mode/dmm/internal/config"
+	"github.com/domino-maintenance-mode/dmm/internal/crash"
 	"github.com/domino-maintenance-mode/dmm/internal/dominosim"
 	"github.com/domino-maintenance-mode/dmm/internal/dominosim/spectest"
 	"github.com/domino-maintenance-mode/dmm/internal/execution"
@@ -29,7 +30,16 @@ import (
 	"github.com/domino-maintenance-mode/dmm/internal/store/mem"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	crash.Tell(func(e *crash.Error) {
+		w, ok := e.Value.(*world)
+		if !ok {
+			panic(e)
+		}
+		w.kill(e) // as main does
+	})
+	goleak.VerifyTestMain(m)
+}
 
 // site is a simulated deployment with the store its maintenance is recorded in, and the
 // settings that every mode is run with.

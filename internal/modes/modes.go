@@ -16,6 +16,7 @@ import (
 
 	"github.com/domino-maintenance-mode/dmm/internal/config"
 	"github.com/domino-maintenance-mode/dmm/internal/converge"
+	"github.com/domino-maintenance-mode/dmm/internal/crash"
 	"github.com/domino-maintenance-mode/dmm/internal/domino"
 	"github.com/domino-maintenance-mode/dmm/internal/dominosim"
 	"github.com/domino-maintenance-mode/dmm/internal/execution"
@@ -101,7 +102,8 @@ type Env struct {
 	Staged func(*dominosim.Sim)
 
 	traces traces
-	place  string // URL of the store that was opened
+	run    *window.Run // that the mode is in or was in
+	place  string      // URL of the store that was opened
 }
 
 // NewBars draws progress on a terminal, which everything else must be written to through them.
@@ -325,6 +327,7 @@ func (e *Env) openNext(ctx context.Context, at *scene, p window.Pinned, mode str
 	if err != nil {
 		return nil, err
 	}
+	e.run = run
 	// A prune that had looked for windows before this one was there has deleted the snapshot since it was read, its manifest first.
 	if _, err := snapshot.ReadManifest(ctx, at.store, p.Snapshot); err != nil {
 		return nil, e.finish(ctx, run, nil, needed(p, err))
@@ -337,7 +340,9 @@ func (e *Env) enter(ctx context.Context, at *scene, mode string) (*window.Run, e
 	if h := at.last.Holder(); h != nil {
 		e.Log.Info("the window is held; watching whether its run still lives", "holder", h.String(), "lease", at.last.Pinned.Lease.String())
 	}
-	return window.Enter(ctx, at.store, at.last.Number, e.holder(mode), e.Config.LockWait)
+	run, err := window.Enter(ctx, at.store, at.last.Number, e.holder(mode), e.Config.LockWait)
+	e.run = run
+	return run, err
 }
 
 // Goals of an engine, as its progress names them.
@@ -429,9 +434,25 @@ func reading(mode run) run {
 // ending tells why a mode ended that was told to.
 func ending(mode run) run {
 	return func(ctx context.Context, e *Env) (*Result, error) {
-		res, err := mode(ctx, e)
+		res, err := e.guarded(ctx, mode)
 		return res, because(ctx, err)
 	}
+}
+
+// guarded runs a mode whose panic is its error. The run that it was in then ends on record, so that the next one has
+// nobody to wait for.
+func (e *Env) guarded(ctx context.Context, mode run) (res *Result, err error) {
+	crashed := crash.Catch(func() error {
+		res, err = mode(ctx, e)
+		return nil
+	})
+	switch {
+	case crashed == nil:
+		return res, err
+	case e.run != nil:
+		return nil, e.finish(ctx, e.run, nil, crashed)
+	}
+	return nil, crashed
 }
 
 // because adds to an error that only tells of a context's end why it ended: a store says

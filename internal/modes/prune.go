@@ -98,7 +98,7 @@ func counted(snapshots, windows, audits int) string {
 func (r *records) oldAudits(ctx context.Context, keep int, within time.Duration) (old []snapshot.Folder, kept int, err error) {
 	all, err := snapshot.Audits(ctx, r.store)
 	for i, f := range all {
-		if age := time.Since(f.At()); i < len(all)-keep && age > max(within, unfinishedFor) {
+		if age := time.Since(f.At()); f.Err == nil && i < len(all)-keep && age > max(within, unfinishedFor) {
 			old = append(old, f)
 		}
 	}

@@ -8,9 +8,8 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/domino-maintenance-mode/dmm/internal/converge"
+	"github.com/domino-maintenance-mode/dmm/internal/crash"
 	"github.com/domino-maintenance-mode/dmm/internal/execution"
 	"github.com/domino-maintenance-mode/dmm/internal/report"
 	"github.com/domino-maintenance-mode/dmm/internal/snapshot"
@@ -409,8 +408,7 @@ func (e *Env) previewRestore(ctx context.Context, at *scene, snap *snapshot.Snap
 // passOver settles in a preview what runs already, as the real run would once it has looked at each.
 func (e *Env) passOver(ctx context.Context, at *scene, balance *window.Balance) {
 	drivers := execution.NewDrivers(at.client)
-	var reads errgroup.Group
-	reads.SetLimit(64) // the client's limiter sets the pace
+	reads := crash.NewGroup(64) // the client's limiter sets the pace
 	var mu sync.Mutex
 	var running []window.Line
 	for _, it := range balance.ToStart() {

@@ -9,9 +9,8 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/domino-maintenance-mode/dmm/internal/converge"
+	"github.com/domino-maintenance-mode/dmm/internal/crash"
 	"github.com/domino-maintenance-mode/dmm/internal/domino"
 	"github.com/domino-maintenance-mode/dmm/internal/execution"
 	"github.com/domino-maintenance-mode/dmm/internal/report"
@@ -414,8 +413,7 @@ func scanFor(
 	l := drivers.List(ctx, kinds)
 	found := scanned{problems: l.Problems}
 	var mu sync.Mutex
-	var reads errgroup.Group
-	reads.SetLimit(64)
+	reads := crash.NewGroup(64)
 	for _, x := range l.Executions {
 		it := b.Item(x.Key())
 		handled := it != nil && it.Wanted() && !it.Stop.Settled()

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/domino-maintenance-mode/dmm/internal/crash"
 	"github.com/domino-maintenance-mode/dmm/internal/dominosim"
 	"github.com/domino-maintenance-mode/dmm/internal/report"
 )
@@ -73,10 +74,10 @@ func serve(ctx context.Context, sim *dominosim.Sim, address string) (*http.Serve
 		return nil, "", fmt.Errorf("serve the simulator: %w", err)
 	}
 	server := &http.Server{Handler: sim.Handler(), ReadHeaderTimeout: 10 * time.Second}
-	go func() {
+	crash.Go(func() {
 		if err := server.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
 			panic(fmt.Sprintf("serve the simulator: %v", err)) // the listener is ours and was open
 		}
-	}()
+	})
 	return server, "http://" + l.Addr().String(), nil
 }

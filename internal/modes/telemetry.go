@@ -60,7 +60,7 @@ func (e *Env) working(ctx context.Context, at *scene, run *window.Run, snap *sna
 func traced(name string, mode run) run {
 	return func(ctx context.Context, e *Env) (*Result, error) {
 		began := time.Now()
-		res, err := mode(ctx, e)
+		res, err := e.guarded(ctx, mode)
 		if e.Config.DryRun {
 			return res, err
 		}

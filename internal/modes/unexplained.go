@@ -7,8 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
+	"github.com/domino-maintenance-mode/dmm/internal/crash"
 	"github.com/domino-maintenance-mode/dmm/internal/execution"
 	"github.com/domino-maintenance-mode/dmm/internal/report"
 	"github.com/domino-maintenance-mode/dmm/internal/snapshot"
@@ -95,8 +94,7 @@ type sighted struct {
 func look(ctx context.Context, drivers *execution.Drivers, list []execution.Execution) (map[execution.Key]sighted, error) {
 	seen := map[execution.Key]sighted{}
 	var mu sync.Mutex
-	var reads errgroup.Group
-	reads.SetLimit(64) // the client's limiter sets the pace
+	reads := crash.NewGroup(64) // the client's limiter sets the pace
 	for _, x := range list {
 		d := drivers.Of(x.Kind)
 		if d == nil {

@@ -72,8 +72,8 @@ func Verify(ctx context.Context, e *Env) (*report.Result, error) {
 
 // verify reads one snapshot to its end. It is an error only if that could not be tried.
 func (r *records) verify(ctx context.Context, res *report.Result, f snapshot.Folder) error {
-	if f.Unfinished {
-		res.Snapshots = append(res.Snapshots, r.row(f, snapshot.Manifest{}, nil))
+	if f.Unfinished || f.Err != nil {
+		res.Snapshots = append(res.Snapshots, r.row(f, snapshot.Manifest{}, f.Err))
 		return nil
 	}
 	snap, err := snapshot.Load(ctx, r.store, f.ID)

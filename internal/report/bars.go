@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 	"unicode/utf8"
+
+	"github.com/domino-maintenance-mode/dmm/internal/crash"
 )
 
 // Progress is how far the executions of one kind are on the way to a goal.
@@ -30,7 +32,7 @@ type Bars struct {
 	samples []sample // of the last while, the oldest first
 	drawn   int      // lines on the screen that are ours
 	stop    chan struct{}
-	stopped sync.WaitGroup
+	stopped chan struct{}
 }
 
 type sample struct {
@@ -75,15 +77,17 @@ func (b *Bars) Show(goal string, kinds []Progress) {
 	}
 	b.redraw(now)
 	if b.stop == nil {
-		b.stop = make(chan struct{})
-		b.stopped.Add(1)
-		go b.tick(b.stop)
+		stop, stopped := make(chan struct{}), make(chan struct{})
+		b.stop, b.stopped = stop, stopped
+		crash.Go(func() {
+			defer close(stopped)
+			b.tick(stop)
+		})
 	}
 }
 
 // tick redraws each second, so that a step which waits does not look like one that hangs.
 func (b *Bars) tick(stop chan struct{}) {
-	defer b.stopped.Done()
 	t := time.NewTicker(time.Second)
 	defer t.Stop()
 	for {
@@ -91,11 +95,15 @@ func (b *Bars) tick(stop chan struct{}) {
 		case <-stop:
 			return
 		case now := <-t.C:
-			b.mu.Lock()
-			b.redraw(now)
-			b.mu.Unlock()
+			b.again(now)
 		}
 	}
+}
+
+func (b *Bars) again(now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.redraw(now)
 }
 
 // Close takes the bars off the screen.
@@ -109,8 +117,11 @@ func (b *Bars) Close() {
 	b.erase(&buf)
 	_, _ = b.out.Write(buf.Bytes()) // a terminal that is gone needs no tidying
 	b.goal, b.kinds = "", nil
+	stopped := b.stopped
 	b.mu.Unlock()
-	b.stopped.Wait()
+	if stopped != nil {
+		<-stopped
+	}
 }
 
 func (b *Bars) redraw(now time.Time) {

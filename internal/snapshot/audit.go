@@ -64,6 +64,9 @@ func Audits(ctx context.Context, s store.Store) ([]Folder, error) {
 func LoadAudit(ctx context.Context, s store.Store, id string) (Audit, []execution.Execution, error) {
 	var a Audit
 	body, err := store.ReadAll(ctx, s, folderIn(auditRoot, id)+auditName, maxManifest)
+	if errors.Is(err, store.ErrForeign) {
+		return a, nil, damaged(id, "%v", err)
+	}
 	if err != nil {
 		return a, nil, fmt.Errorf("read audit %s: %w", id, err)
 	}
@@ -76,6 +79,9 @@ func LoadAudit(ctx context.Context, s store.Store, id string) (Audit, []executio
 	data, err := store.ReadAll(ctx, s, folderIn(auditRoot, id)+dataName, maxData)
 	if errors.Is(err, store.ErrNotFound) {
 		return a, nil, damaged(id, "%s is missing", dataName)
+	}
+	if errors.Is(err, store.ErrForeign) {
+		return a, nil, damaged(id, "%v", err)
 	}
 	if err != nil {
 		return a, nil, fmt.Errorf("read audit %s: %w", id, err)

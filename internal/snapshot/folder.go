@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -19,6 +20,9 @@ type Folder struct {
 	Unfinished bool
 	Keys       []string
 	Size       int64 // bytes of all objects
+	// Err is that something stands where it, or one of its objects, should be and is none, a *DamagedError; nil if
+	// nothing does.
+	Err error
 }
 
 // At is the time in the snapshot's id: when it was begun, UTC.
@@ -40,6 +44,22 @@ func foldersIn(ctx context.Context, s store.Store, root, last string) ([]Folder,
 			return nil, fmt.Errorf("list %s: %w", strings.TrimSuffix(root, "/"), err)
 		}
 		parts := strings.Split(strings.TrimPrefix(info.Key, root), "/")
+		if info.Foreign {
+			f, err := foreignIn(root, last, info.Key, parts)
+			if err != nil {
+				return nil, err
+			}
+			if f == nil {
+				continue // nothing of ours
+			}
+			if n := len(folders); n == 0 || folders[n-1].ID != f.ID {
+				folders = append(folders, *f)
+				continue
+			}
+			there := &folders[len(folders)-1]
+			there.Err, there.Unfinished = f.Err, there.Unfinished && f.Unfinished
+			continue
+		}
 		if len(parts) < 4 || !idPattern.MatchString(parts[2]) || !strings.HasPrefix(info.Key, folderIn(root, parts[2])) {
 			continue // nothing of ours
 		}
@@ -52,6 +72,25 @@ func foldersIn(ctx context.Context, s store.Store, root, last string) ([]Folder,
 	}
 	slices.SortFunc(folders, func(a, b Folder) int { return strings.Compare(a.ID, b.ID) })
 	return folders, nil
+}
+
+var yearOrMonth = regexp.MustCompile(`^\d{4}(/\d{2})?$`)
+
+// foreignIn is the folder that something damages which is no object; nil if it is in nobody's way. It is an error if it
+// hides folders of which nobody knows.
+func foreignIn(root, last, key string, parts []string) (*Folder, error) {
+	switch n := len(parts); {
+	case yearOrMonth.MatchString(strings.Join(parts, "/")):
+		return nil, &store.Error{Op: "list", Key: key, Err: fmt.Errorf("%w, and no folder", store.ErrForeign)}
+	case n < 3 || !idPattern.MatchString(parts[2]) || !strings.HasPrefix(key+"/", folderIn(root, parts[2])):
+		return nil, nil
+	case n == 3:
+		return &Folder{ID: parts[2], Err: damaged(parts[2], "%v, and no folder", store.ErrForeign)}, nil
+	case n == 4 && (parts[3] == last || parts[3] == dataName):
+		err := damaged(parts[2], "%s is %v", parts[3], store.ErrForeign)
+		return &Folder{ID: parts[2], Unfinished: parts[3] != last, Err: err}, nil
+	}
+	return nil, nil
 }
 
 // Choose returns the folder of the snapshot with the id, or of the newest if id is "latest" or

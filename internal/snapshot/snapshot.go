@@ -126,7 +126,9 @@ func (s *Snapshot) Keep(ctx context.Context, in store.Store) (putBack []string, 
 		if err != nil {
 			return nil, fmt.Errorf("look for snapshot %s: %w", s.ID, err)
 		}
-		there[info.Key] = info.Size
+		if !info.Foreign {
+			there[info.Key] = info.Size
+		}
 	}
 	for _, o := range []struct {
 		name string
@@ -291,6 +293,9 @@ func Load(ctx context.Context, s store.Store, id string) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
+	if f.Err != nil {
+		return nil, f.Err
+	}
 	id = f.ID
 	m, manifest, err := readManifest(ctx, s, id)
 	if err != nil {
@@ -299,6 +304,9 @@ func Load(ctx context.Context, s store.Store, id string) (*Snapshot, error) {
 	data, err := store.ReadAll(ctx, s, folder(id)+dataName, maxData)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, damaged(id, "%s is missing", dataName)
+	}
+	if errors.Is(err, store.ErrForeign) {
+		return nil, damaged(id, "%v", err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read snapshot %s: %w", id, err)
@@ -320,6 +328,9 @@ func readManifest(ctx context.Context, s store.Store, id string) (Manifest, []by
 	body, err := store.ReadAll(ctx, s, folder(id)+manifestName, maxManifest)
 	if errors.Is(err, store.ErrNotFound) {
 		return Manifest{}, nil, fmt.Errorf("read snapshot %s: %w: %w", id, ErrNotFound, err)
+	}
+	if errors.Is(err, store.ErrForeign) {
+		return Manifest{}, nil, damaged(id, "%v", err)
 	}
 	if err != nil {
 		return Manifest{}, nil, fmt.Errorf("read snapshot %s: %w", id, err)

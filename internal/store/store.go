@@ -50,6 +50,9 @@ var (
 	ErrExists = errors.New("exists already")
 	// ErrDenied says that the credentials or the file permissions do not allow it. The object may exist.
 	ErrDenied = errors.New("access denied")
+	// ErrForeign says that something stands where an object should be, or its folder, which is neither: a link, a
+	// pipe, a device. It was neither followed nor opened, changed nor deleted.
+	ErrForeign = errors.New("no object of dmm's")
 )
 
 // Info is what is known of an object without its body.
@@ -57,6 +60,8 @@ type Info struct {
 	Key      string
 	Size     int64     // bytes
 	Modified time.Time // by the storage's clock, UTC; S3 and some file systems keep whole seconds only
+	// Foreign, in a listing: what stands under the key is no object. Get, Stat, Delete and a create of it are ErrForeign.
+	Foreign bool
 }
 
 // PutOptions change how Put writes.

@@ -100,7 +100,7 @@ func (w *Window) anchored(ctx context.Context, s store.Store) error {
 		return nil // no run has ended yet
 	}
 	if err != nil {
-		return fmt.Errorf("read the anchor of the journal: %w", err)
+		return fmt.Errorf("read the anchor of the journal: %w", orForeign(err))
 	}
 	var a struct{ Journal Anchor }
 	if json.Unmarshal(body, &a) != nil || a.Journal.Entries == 0 {
@@ -210,7 +210,9 @@ func (r *Run) look(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("look for the run's own journal: %w", err)
 		}
-		there[info.Key] = info.Size
+		if !info.Foreign {
+			there[info.Key] = info.Size
+		}
 	}
 	lost := &LostError{Window: w.Name()}
 	for n := range w.entries() {

@@ -71,7 +71,7 @@ func (w *Summary) read(ctx context.Context, s store.Store, entries []int, before
 	key := entryKey(w.Number, len(entries))
 	body, err := store.ReadAll(ctx, s, key, maxEntry)
 	if err != nil {
-		return fmt.Errorf("read journal: %w", err)
+		return fmt.Errorf("read journal: %w", orForeign(err))
 	}
 	if err := checkCode(s, key, body); err != nil {
 		return err
@@ -130,8 +130,13 @@ func Read(ctx context.Context, s store.Store, number int) (*Window, error) {
 func Delete(ctx context.Context, s store.Store, number int) error {
 	var keys []string
 	for info, err := range s.List(ctx, root+name(number)+"/") {
-		if err != nil {
-			return fmt.Errorf("delete window %s: %w", name(number), err)
+		switch {
+		case err != nil:
+			return fmt.Errorf("delete window %s: %w", name(number), orForeign(err))
+		case info.Foreign && info.Key == entryKey(number, entryOf(info.Key)):
+			return fmt.Errorf("delete window %s: %w", name(number), damaged(info.Key, "%v", store.ErrForeign))
+		case info.Foreign: // beside the journal it is in nobody's way
+			continue
 		}
 		keys = append(keys, info.Key)
 	}

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/domino-maintenance-mode/dmm/internal/crash"
 	"github.com/domino-maintenance-mode/dmm/internal/execution"
 	"github.com/domino-maintenance-mode/dmm/internal/store"
 )
@@ -42,7 +43,7 @@ type Run struct {
 
 	stop      sync.Once
 	stopBeats chan struct{}
-	beats     sync.WaitGroup
+	beatsOver chan struct{} // nil before the first
 }
 
 // unanswered is an append of which the store gave no answer: it may have landed.
@@ -295,15 +296,20 @@ func (r *Run) put(ctx context.Context, lines []Line, sent time.Time) error {
 	if err != nil {
 		return err
 	}
+	r.pending = &unanswered{lines, sent} // until the store has answered, also where it panics
 	err = r.store.Put(ctx, key, body, store.PutOptions{IfAbsent: true})
 	if errors.Is(err, store.ErrExists) {
 		var there []byte
 		if there, err = store.ReadAll(ctx, r.store, key, maxEntry); err == nil && !bytes.Equal(there, body) {
+			r.pending = nil // it will never land
 			return r.superseded(&RefusedError{Err: ErrSuperseded, Window: r.window.Name(), Holder: holderOf(key, there)})
 		}
 	}
+	if errors.Is(err, store.ErrForeign) {
+		r.pending = nil // it will never land
+		return fmt.Errorf("write journal: %w", orForeign(err))
+	}
 	if err != nil {
-		r.pending = &unanswered{lines, sent}
 		return fmt.Errorf("write journal: %w", err)
 	}
 	r.pending = nil
@@ -373,7 +379,10 @@ func (r *Run) Gate(ctx context.Context) error {
 
 // beat appends a heartbeat whenever nothing else was appended for a third of the lease.
 func (r *Run) beat() {
-	r.beats.Go(func() {
+	over := make(chan struct{})
+	r.beatsOver = over
+	crash.Go(func() {
+		defer close(over)
 		for {
 			wait := max(r.lease/3-r.age(), r.lease/30)
 			select {
@@ -386,13 +395,13 @@ func (r *Run) beat() {
 			}
 			ctx, cancel := context.WithTimeout(context.Background(), r.lease/3)
 			done := make(chan struct{})
-			go func() { // a run that ends does not wait for its own heartbeat
+			crash.Go(func() { // a run that ends does not wait for its own heartbeat
 				select {
 				case <-r.stopBeats:
 					cancel()
 				case <-done:
 				}
-			}()
+			})
 			err := r.heartbeat(ctx)
 			close(done)
 			cancel()
@@ -423,13 +432,20 @@ func (r *Run) Close(ctx context.Context, reason string, lines ...Line) error {
 }
 
 func (r *Run) finish(ctx context.Context, lines ...Line) error {
-	r.stop.Do(func() { close(r.stopBeats) })
-	r.beats.Wait()
+	r.still()
 	if r.balance != nil {
 		t := r.balance.Tally()
 		lines[len(lines)-1].Tally = &t
 	}
 	return r.Append(ctx, lines...)
+}
+
+// still stops the heartbeats.
+func (r *Run) still() {
+	r.stop.Do(func() { close(r.stopBeats) })
+	if r.beatsOver != nil {
+		<-r.beatsOver
+	}
 }
 
 // Record is the window as this run knows it, for reports; nil if the run has lost its place.

@@ -39,8 +39,7 @@ import (
 	"time"
 	"unicode"
 
-	"golang.org/x/sync/errgroup"
-
+	"github.com/domino-maintenance-mode/dmm/internal/crash"
 	"github.com/domino-maintenance-mode/dmm/internal/execution"
 	"github.com/domino-maintenance-mode/dmm/internal/seal"
 	"github.com/domino-maintenance-mode/dmm/internal/store"
@@ -74,8 +73,17 @@ func (w *Window) Name() string { return name(w.Number) }
 
 func name(number int) string { return fmt.Sprintf("%06d", number) }
 
+// journalKey is what the keys of a window's entries begin with.
+func journalKey(window int) string { return root + name(window) + "/journal" }
+
 func entryKey(window, entry int) string {
-	return fmt.Sprintf("%s%s/journal/%08d.jsonl", root, name(window), entry)
+	return fmt.Sprintf("%s/%08d.jsonl", journalKey(window), entry)
+}
+
+// entryOf is the number in the key of a journal entry, 0 if it has none.
+func entryOf(key string) int {
+	n, _ := strconv.Atoi(strings.TrimSuffix(path.Base(key), ".jsonl")) // what is none has another key than its number's
+	return n
 }
 
 // Closed reports whether the window has its last entry.
@@ -118,6 +126,15 @@ func isDamaged(err error) bool { return errors.As(err, new(*DamagedError)) }
 
 func damaged(key, format string, args ...any) error {
 	return &DamagedError{Key: key, Reason: fmt.Sprintf(format, args...)}
+}
+
+// orForeign is the damage that err tells of if something stands where the journal should be, and else err.
+func orForeign(err error) error {
+	var e *store.Error
+	if errors.As(err, &e) && errors.Is(e, store.ErrForeign) {
+		return damaged(e.Key, "%v", e.Err)
+	}
+	return err
 }
 
 // Look reads the newest window. It is nil when the store answers and holds none.
@@ -183,18 +200,29 @@ func list(ctx context.Context, s store.Store, prefix string) (map[int][]int, err
 	entries := map[int][]int{}
 	for info, err := range s.List(ctx, prefix) {
 		if err != nil {
-			return nil, fmt.Errorf("list windows: %w", err)
+			return nil, fmt.Errorf("list windows: %w", orForeign(err))
 		}
 		parts := strings.Split(strings.TrimPrefix(info.Key, root), "/")
 		number, err := strconv.Atoi(parts[0])
+		if info.Foreign {
+			// It is nothing of dmm's, unless it stands where a journal should be, which it hides.
+			switch {
+			case err != nil:
+				continue
+			case info.Key == root+name(number), info.Key == journalKey(number):
+				return nil, damaged(info.Key, "%v, and no folder", store.ErrForeign)
+			case info.Key != entryKey(number, entryOf(info.Key)):
+				continue
+			}
+		}
 		if err != nil || number < 1 || parts[0] != name(number) {
 			return nil, damaged(info.Key, "is not a window of dmm")
 		}
 		if len(parts) < 2 || parts[1] != "journal" {
 			continue // reports and the like
 		}
-		entry, err := strconv.Atoi(strings.TrimSuffix(path.Base(info.Key), ".jsonl"))
-		if err != nil || info.Key != entryKey(number, entry) {
+		entry := entryOf(info.Key)
+		if info.Key != entryKey(number, entry) {
 			return nil, damaged(info.Key, "is not a journal entry of dmm")
 		}
 		entries[number] = append(entries[number], entry)
@@ -238,13 +266,12 @@ func read(ctx context.Context, s store.Store, number int, entries []int) (*Windo
 // extend reads the entries after those that the window has, up to number last.
 func (w *Window) extend(ctx context.Context, s store.Store, last int) error {
 	bodies, parsed := make([][]byte, last-w.entries()), make([][]Line, last-w.entries())
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(readersOnce)
+	g, ctx := crash.NewGroupIn(ctx, readersOnce)
 	for i := range parsed {
 		key := entryKey(w.Number, w.entries()+1+i)
 		g.Go(func() (err error) {
 			if bodies[i], err = store.ReadAll(ctx, s, key, maxEntry); err != nil {
-				return fmt.Errorf("read journal: %w", err)
+				return fmt.Errorf("read journal: %w", orForeign(err))
 			}
 			if err := checkCode(s, key, bodies[i]); err != nil {
 				return err

@@ -91,6 +91,7 @@ type site struct {
 	url   string
 	store string
 	env   []string
+	how   func(*exec.Cmd) // changes how processes are started, unless nil
 
 	mu      sync.Mutex
 	onPoint func(moment)
@@ -165,6 +166,9 @@ func (s *site) start(mode string, env ...string) *process {
 		"DMM_RESTORE_WORKSPACES=true", "DMM_LOG_LEVEL=debug",
 	}, s.env, env)
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.log
+	if s.how != nil {
+		s.how(p.cmd)
+	}
 	if err := p.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package kill
 
 import (
+	"os"
 	"slices"
 	"syscall"
 	"testing"
@@ -13,11 +14,19 @@ const longLease = "DMM_LEASE=60s"
 // termAt runs a mode and sends it one SIGTERM at a point.
 func (s *site) termAt(points []point, mode string, env ...string) *process {
 	s.t.Helper()
+	return s.signalAt(points, []os.Signal{syscall.SIGTERM}, mode, env...)
+}
+
+// signalAt runs a mode and sends it signals at a point.
+func (s *site) signalAt(points []point, signals []os.Signal, mode string, env ...string) *process {
+	s.t.Helper()
 	running := make(chan *process, 1)
 	s.at(points, func(m moment) {
 		p := <-running
-		if err := p.signal(syscall.SIGTERM); err != nil {
-			s.t.Errorf("terminate dmm %s: %v", mode, err)
+		for _, sig := range signals {
+			if err := p.signal(sig); err != nil {
+				s.t.Errorf("send %s to dmm %s: %v", sig, mode, err)
+			}
 		}
 		// Signing in and scanning are given up at once, which shows that the signal is heeded.
 		// What belongs to one execution is waited for, and so gets its answer.

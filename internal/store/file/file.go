@@ -13,6 +13,11 @@
 // machines are to see each other sooner.
 //
 // Folders that have become empty stay.
+//
+// Whoever may write to a shared folder may put anything there, so no name below it is followed out of it ([os.Root]),
+// and none is followed inside it either: what is neither a plain file nor a folder (a link, a pipe, a device) is no
+// object, and store.ErrForeign where an object or its folder should be. The folder itself may be named by a link, as
+// mount points often are.
 package file
 
 import (
@@ -25,6 +30,7 @@ import (
 	"io/fs"
 	"iter"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -46,7 +52,7 @@ type dir struct {
 	// are only safe when the folders above them are, and a folder made by another process may not be yet.
 	durable sync.Map
 
-	link, renameNew func(from, to string) error // replaced in tests of file systems that lack them
+	link, renameNew func(in *os.Root, from, to string) error // replaced in tests of file systems that lack them
 }
 
 // ErrNoFolder says that a folder is not there: most likely a volume is not mounted.
@@ -70,10 +76,15 @@ func open(root string) (*dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &dir{root: abs, link: os.Link, renameNew: renameNoReplace}
+	d := &dir{root: abs, link: (*os.Root).Link, renameNew: renameNoReplace}
 	switch err := os.Mkdir(abs, 0o770); {
 	case err == nil:
-		if err := syncFolder(filepath.Dir(abs)); err != nil {
+		parent, err := os.OpenRoot(filepath.Dir(abs))
+		if err != nil {
+			return nil, classify(err)
+		}
+		defer func() { _ = parent.Close() }() // what was written is synced
+		if err := syncFolder(parent); err != nil {
 			return nil, err
 		}
 	case errors.Is(err, fs.ErrNotExist):
@@ -123,23 +134,111 @@ func (d *dir) Right(op string) string {
 }
 
 // begin is the first step of every method that names one key: all refuse a bad key and an ended context
-// alike.
-func (d *dir) begin(ctx context.Context, key string) (path string, err error) {
+// alike. The path is that of a folder below the root, "." being the root, and a name in it.
+func (d *dir) begin(ctx context.Context, key string) (folder, name string, err error) {
 	if err := ctx.Err(); err != nil {
-		return "", err
+		return "", "", err
 	}
 	if err := store.CheckKey(key); err != nil {
-		return "", err
+		return "", "", err
 	}
-	return filepath.Join(d.root, filepath.FromSlash(store.EscapeKey(key))), nil
+	full := store.EscapeKey(key)
+	return path.Dir(full), path.Base(full), nil
 }
 
-// absent gives the error for a path at which there is no object.
-func (d *dir) absent() error {
-	if err := d.checkRoot(); err != nil {
-		return err
+// enter opens the root. It is opened anew each time, so that a volume which is gone, or another, is noticed.
+func (d *dir) enter() (*os.Root, error) {
+	in, err := os.OpenRoot(d.root)
+	if err != nil {
+		return nil, cmp.Or(d.checkRoot(), classify(err))
 	}
-	return store.ErrNotFound
+	return in, nil
+}
+
+// find opens the folder in which a key has its name. The error is store.ErrNotFound if there is no such folder.
+func (d *dir) find(ctx context.Context, key string) (in *os.Root, name string, err error) {
+	folder, name, err := d.begin(ctx, key)
+	if err != nil {
+		return nil, "", err
+	}
+	in, err = d.descend(folder, nil)
+	switch {
+	case isAbsent(err):
+		return nil, "", store.ErrNotFound
+	case err != nil:
+		return nil, "", classify(err)
+	}
+	return in, name, nil
+}
+
+// descend opens a folder below the root, one name after the other, since no link may lead there. before, if set, is
+// called before each is opened, with the folder that it is in, its name and its path.
+func (d *dir) descend(folder string, before func(in *os.Root, name, path string) error) (*os.Root, error) {
+	in, err := d.enter()
+	if err != nil || folder == "." {
+		return in, err
+	}
+	at := ""
+	for name := range strings.SplitSeq(folder, "/") {
+		at = path.Join(at, name)
+		var next *os.Root
+		if before != nil {
+			err = before(in, name, at)
+		}
+		if err == nil {
+			next, err = openFolder(in, name)
+		}
+		_ = in.Close() // it was only read
+		if err != nil {
+			return nil, err
+		}
+		in = next
+	}
+	return in, nil
+}
+
+// openFolder opens a folder in a folder.
+func openFolder(in *os.Root, name string) (*os.Root, error) {
+	fi, err := in.Lstat(name)
+	switch {
+	case err != nil:
+		return nil, err
+	case fi.Mode().IsRegular():
+		return nil, &fs.PathError{Op: "open", Path: name, Err: syscall.ENOTDIR}
+	case !fi.IsDir():
+		return nil, foreign(fi)
+	}
+	return in.OpenRoot(name)
+}
+
+// look tells what is known of the object of a name. The error is store.ErrNotFound where there is none.
+func look(in *os.Root, name string) (fs.FileInfo, error) {
+	fi, err := in.Lstat(name)
+	switch {
+	case isAbsent(err):
+		return nil, store.ErrNotFound
+	case err != nil:
+		return nil, classify(err)
+	case fi.IsDir():
+		return nil, store.ErrNotFound
+	case !fi.Mode().IsRegular():
+		return nil, foreign(fi)
+	}
+	return fi, nil
+}
+
+// foreign is the error of what is neither a plain file nor a folder.
+func foreign(fi fs.FileInfo) error {
+	what := "a device"
+	switch mode := fi.Mode(); {
+	case mode&fs.ModeSymlink != 0:
+		what = "a symbolic link"
+	case mode&fs.ModeNamedPipe != 0:
+		what = "a named pipe"
+	case mode&fs.ModeSocket != 0:
+		what = "a socket"
+	}
+	return fmt.Errorf("%w: %s is %s", store.ErrForeign, fi.Name(), what)
 }
 
 // isAbsent tells the errors of a path at which there is none: ENOTDIR is a key whose folder is an object.
@@ -165,20 +264,25 @@ func (d *dir) Get(ctx context.Context, key string) (io.ReadCloser, store.Info, e
 }
 
 func (d *dir) get(ctx context.Context, key string) (*os.File, store.Info, error) {
-	path, err := d.begin(ctx, key)
+	in, name, err := d.find(ctx, key)
 	if err != nil {
 		return nil, store.Info{}, err
 	}
-	f, err := os.Open(path)
+	defer func() { _ = in.Close() }() // it is only read
+	if _, err := look(in, name); err != nil {
+		return nil, store.Info{}, err
+	}
+	// Should it have become something else since, it is neither followed nor waited for.
+	f, err := in.OpenFile(name, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if isAbsent(err) {
-		return nil, store.Info{}, d.absent()
+		return nil, store.Info{}, store.ErrNotFound
 	}
 	if err != nil {
 		return nil, store.Info{}, classify(err)
 	}
 	fi, err := f.Stat()
 	if err == nil && !fi.Mode().IsRegular() {
-		err = store.ErrNotFound
+		err = foreign(fi)
 	}
 	if err != nil {
 		_ = f.Close() // nothing was written
@@ -197,18 +301,14 @@ func (d *dir) Stat(ctx context.Context, key string) (store.Info, error) {
 }
 
 func (d *dir) stat(ctx context.Context, key string) (store.Info, error) {
-	path, err := d.begin(ctx, key)
+	in, name, err := d.find(ctx, key)
 	if err != nil {
 		return store.Info{}, err
 	}
-	fi, err := os.Stat(path)
-	switch {
-	case isAbsent(err):
-		return store.Info{}, d.absent()
-	case err != nil:
-		return store.Info{}, classify(err)
-	case !fi.Mode().IsRegular():
-		return store.Info{}, store.ErrNotFound
+	defer func() { _ = in.Close() }() // it is only read
+	fi, err := look(in, name)
+	if err != nil {
+		return store.Info{}, err
 	}
 	return info(key, fi), nil
 }
@@ -230,28 +330,29 @@ func (d *dir) Put(ctx context.Context, key string, body []byte, o store.PutOptio
 }
 
 func (d *dir) put(ctx context.Context, key string, body []byte, o store.PutOptions) (err error) {
-	path, err := d.begin(ctx, key)
+	folder, name, err := d.begin(ctx, key)
 	if err != nil {
 		return err
 	}
-	folder := filepath.Dir(path)
-	temp := filepath.Join(folder, tempPrefix+rand.Text())
-	defer func() {
-		// After a rename it is gone, and after a link it is a second name of the object.
-		if e := os.Remove(temp); e != nil && !isAbsent(e) && err == nil {
-			err = fmt.Errorf("remove temporary file: %w", e)
-		}
-	}()
-	if err := d.writeTemp(temp, body); err != nil {
+	temp := tempPrefix + rand.Text()
+	in, err := d.writeTemp(folder, temp, body)
+	if err != nil {
 		return classify(err)
 	}
+	defer func() {
+		// After a rename it is gone, and after a link it is a second name of the object.
+		if e := in.Remove(temp); e != nil && !isAbsent(e) && err == nil {
+			err = fmt.Errorf("remove temporary file: %w", e)
+		}
+		_ = in.Close() // what was written is synced
+	}()
 	if err := ctx.Err(); err != nil { // the last moment at which it can be called off
 		return err
 	}
 	if o.IfAbsent {
-		err = d.create(temp, path)
+		err = d.create(in, temp, name)
 	} else {
-		err = os.Rename(temp, path)
+		err = in.Rename(temp, name)
 	}
 	switch {
 	case errors.Is(err, store.ErrExists):
@@ -259,14 +360,14 @@ func (d *dir) put(ctx context.Context, key string, body []byte, o store.PutOptio
 	case err != nil:
 		return classify(err)
 	}
-	return syncFolder(folder)
+	return syncFolder(in)
 }
 
-// create gives the file temp the name path, atomically, unless that is taken.
-func (d *dir) create(temp, path string) error {
-	err := d.link(temp, path)
+// create gives the file temp another name, atomically, unless that is taken.
+func (d *dir) create(in *os.Root, temp, name string) error {
+	err := d.link(in, temp, name)
 	if unsupported(err) || errors.Is(err, fs.ErrPermission) { // EPERM is how Linux says "no links here"
-		renameErr := d.renameNew(temp, path)
+		renameErr := d.renameNew(in, temp, name)
 		if unsupported(renameErr) {
 			return fmt.Errorf("the file system of %s can create a file atomically neither by link nor by renameat2, and without that it can not hold dmm's records: %w",
 				d.root, errors.Join(err, renameErr))
@@ -276,15 +377,17 @@ func (d *dir) create(temp, path string) error {
 	if !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	there, statErr := os.Stat(path)
-	if statErr != nil {
-		return fmt.Errorf("%s is taken, but can not be looked at: %w", path, statErr)
-	}
-	if there.IsDir() {
-		return fmt.Errorf("%s is a folder", path)
+	there, statErr := in.Lstat(name)
+	switch {
+	case statErr != nil:
+		return fmt.Errorf("%s is taken, but can not be looked at: %w", name, statErr)
+	case there.IsDir():
+		return fmt.Errorf("%s is a folder", name)
+	case !there.Mode().IsRegular():
+		return foreign(there)
 	}
 	// An NFS client that sends a link again, because the answer was lost, gets to hear of its own.
-	if ours, statErr := os.Stat(temp); statErr == nil && os.SameFile(ours, there) {
+	if ours, statErr := in.Lstat(temp); statErr == nil && os.SameFile(ours, there) {
 		return nil
 	}
 	return store.ErrExists
@@ -295,26 +398,30 @@ func unsupported(err error) bool {
 	return errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.EMLINK)
 }
 
-// writeTemp writes the temporary file, and makes its folder first where need be.
-func (d *dir) writeTemp(temp string, body []byte) error {
+// writeTemp writes the temporary file into a folder, which it makes first where need be, and returns the folder.
+func (d *dir) writeTemp(folder, temp string, body []byte) (*os.Root, error) {
 	for again := false; ; again = true {
-		err := d.makeFolder(filepath.Dir(temp))
+		in, err := d.descend(folder, d.makeFolder)
 		if err == nil {
-			err = writeFile(temp, body)
+			if err = writeFile(in, temp, body); err == nil {
+				return in, nil
+			}
+			_ = in.Remove(temp) // a part of it may be there
+			_ = in.Close()
 		}
 		switch {
 		case !isAbsent(err):
-			return err
+			return nil, err
 		case again: // the root is never made here: that would hide that a volume is not mounted
-			return cmp.Or(d.checkRoot(), err)
+			return nil, cmp.Or(d.checkRoot(), err)
 		}
 		d.durable.Clear() // somebody removed a folder that we know
 	}
 }
 
-func writeFile(path string, body []byte) error {
+func writeFile(in *os.Root, name string, body []byte) error {
 	// For the group too, as far as the umask lets it; what decides who may replace a file is its folder.
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o660)
+	f, err := in.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o660)
 	if err != nil {
 		return err
 	}
@@ -325,37 +432,30 @@ func writeFile(path string, body []byte) error {
 	return cmp.Or(err, f.Close())
 }
 
-// makeFolder makes a folder below the root, and those above it, and sees to it that they last.
-func (d *dir) makeFolder(folder string) error {
-	if folder == d.root {
+// makeFolder makes a folder in a folder, unless it is there, and sees to it that it lasts.
+func (d *dir) makeFolder(in *os.Root, name, path string) error {
+	if _, ok := d.durable.Load(path); ok {
 		return nil
 	}
-	if _, ok := d.durable.Load(folder); ok {
-		return nil
-	}
-	parent := filepath.Dir(folder)
-	if err := d.makeFolder(parent); err != nil {
-		return err
-	}
-	switch err := os.Mkdir(folder, 0o770); {
+	switch err := in.Mkdir(name, 0o770); {
 	case err == nil:
 		// Whoever may write to the folder above may write here too: the next run may have another user id (OpenShift), and a
 		// container's umask leaves a group nothing. Where that cannot be set, what the file system does by itself must do.
-		if above, err := os.Stat(parent); err == nil {
-			_ = os.Chmod(folder, above.Mode()|0o700)
+		if above, err := in.Stat("."); err == nil {
+			_ = in.Chmod(name, above.Mode()|0o700)
 		}
 	case !errors.Is(err, fs.ErrExist):
 		return err
 	}
-	if err := syncFolder(parent); err != nil {
+	if err := syncFolder(in); err != nil {
 		return err
 	}
-	d.durable.Store(folder, nil)
+	d.durable.Store(path, nil)
 	return nil
 }
 
-func syncFolder(folder string) error {
-	f, err := os.Open(folder)
+func syncFolder(in *os.Root) error {
+	f, err := in.Open(".")
 	if err != nil {
 		return classify(err)
 	}
@@ -375,28 +475,30 @@ func (d *dir) Delete(ctx context.Context, key string) error {
 }
 
 func (d *dir) delete(ctx context.Context, key string) error {
-	path, err := d.begin(ctx, key)
-	if err != nil {
+	in, name, err := d.find(ctx, key)
+	if err == nil {
+		defer func() { _ = in.Close() }() // what was changed is synced
+		_, err = look(in, name)
+	}
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil
+	case err != nil:
 		return err
 	}
-	fi, err := os.Stat(path)
-	if err == nil && fi.IsDir() {
-		return nil
-	}
-	if err := os.Remove(path); isAbsent(err) {
-		return d.checkRoot()
-	} else if err != nil {
+	if err := in.Remove(name); err != nil && !isAbsent(err) {
 		return classify(err)
 	}
-	return syncFolder(filepath.Dir(path))
+	return syncFolder(in)
 }
 
-// List yields the objects in order, reading one folder after the other.
+// List yields the objects in order, reading one folder after the other. What is no object is yielded as such.
 func (d *dir) List(ctx context.Context, prefix string) iter.Seq2[store.Info, error] {
 	return func(yield func(store.Info, error) bool) {
-		err := d.checkRoot()
+		in, err := d.enter()
 		if err == nil {
-			_, err = d.walk(ctx, "", prefix, func(i store.Info) bool { return yield(i, nil) })
+			defer func() { _ = in.Close() }() // it is only read
+			_, err = walk(ctx, in, "", prefix, func(i store.Info) bool { return yield(i, nil) })
 		}
 		if err != nil {
 			yield(store.Info{}, &store.Error{Op: "list", Key: prefix, Err: err})
@@ -404,96 +506,112 @@ func (d *dir) List(ctx context.Context, prefix string) iter.Seq2[store.Info, err
 	}
 }
 
-// walk yields the objects below folder, a path under the root that is "" or ends in a slash, whose key
-// has the prefix. It is false when yield was: then the listing is over.
-func (d *dir) walk(ctx context.Context, folder, prefix string, yield func(store.Info) bool) (bool, error) {
+// walk yields the objects in a folder and below whose key has the prefix. folder is its path under the root, which is
+// "" or ends in a slash. It is false when yield was: then the listing is over.
+func walk(ctx context.Context, in *os.Root, folder, prefix string, yield func(store.Info) bool) (bool, error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
 	}
-	entries, err := d.read(folder)
+	entries, err := read(in, folder)
 	if err != nil {
 		return false, err
 	}
 	for _, e := range entries {
-		if e.folder {
-			// Either the prefix leads through the folder, or all that is in it has the prefix.
-			if !strings.HasPrefix(e.key, prefix) && !strings.HasPrefix(prefix, e.key) {
-				continue
-			}
-			if more, err := d.walk(ctx, e.path, prefix, yield); !more || err != nil {
+		// The prefix may lead through what should be a folder, or all that is in it has the prefix.
+		through := e.within != "" && strings.HasPrefix(prefix, e.within)
+		switch {
+		case e.folder && (through || strings.HasPrefix(e.within, prefix)):
+			more, err := walkFolder(ctx, in, e.name, folder, prefix, yield)
+			if !more || err != nil {
 				return false, err
 			}
 			continue
-		}
-		if !strings.HasPrefix(e.key, prefix) {
+		case e.folder || !through && (e.key == "" || !strings.HasPrefix(e.key, prefix)):
 			continue
 		}
 		if err := ctx.Err(); err != nil {
 			return false, err
 		}
-		fi, err := os.Stat(filepath.Join(d.root, filepath.FromSlash(e.path)))
-		if errors.Is(err, fs.ErrNotExist) { // deleted since the folder was read
+		fi, err := in.Lstat(e.name)
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // deleted since the folder was read
+			continue
+		case err != nil:
+			return false, classify(err)
+		case !fi.Mode().IsRegular() && through: // what it hides would be missing from the listing
+			return false, foreign(fi)
+		case through:
 			continue
 		}
-		if err != nil {
-			return false, classify(err)
+		i := info(e.key, fi)
+		if i.Foreign = !fi.Mode().IsRegular(); i.Foreign {
+			i.Size = 0
 		}
-		if !yield(info(e.key, fi)) {
+		if !yield(i) {
 			return false, nil
 		}
 	}
 	return true, nil
 }
 
+// walkFolder is walk in a folder of a folder.
+func walkFolder(
+	ctx context.Context, in *os.Root, name, folder, prefix string, yield func(store.Info) bool,
+) (bool, error) {
+	next, err := openFolder(in, name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist): // removed since its parent was read
+		return true, nil
+	case errors.Is(err, fs.ErrPermission) && folder == "" && name == "lost+found":
+		return true, nil // made by mkfs at the root of a volume, for the administrator's eyes only
+	case err != nil:
+		return false, classify(err)
+	}
+	defer func() { _ = next.Close() }() // it is only read
+	return walk(ctx, next, folder+name+"/", prefix, yield)
+}
+
+// entry is a name in a folder.
 type entry struct {
-	path, key string // under the root; both end in a slash if it is a folder
-	folder    bool
+	name   string
+	folder bool
+	key    string // that it stands for, if it is no folder
+	within string // what the keys begin with that it would hold if it were one; "" if there are none
+}
+
+// place is where an entry is among others.
+func (e entry) place() string {
+	if e.folder {
+		return e.within
+	}
+	return e.key
 }
 
 // read gives what is in a folder, in the order of the keys that the entries stand for.
-func (d *dir) read(folder string) ([]entry, error) {
-	full := filepath.Join(d.root, filepath.FromSlash(folder))
-	files, err := os.ReadDir(full)
-	switch {
-	case errors.Is(err, fs.ErrNotExist) && folder != "": // removed since its parent was read
-		return nil, nil
-	case errors.Is(err, fs.ErrPermission) && folder == "lost+found/":
-		return nil, nil // made by mkfs at the root of a volume, for the administrator's eyes only
-	case err != nil:
+func read(in *os.Root, folder string) ([]entry, error) {
+	f, err := in.Open(".")
+	if err != nil {
+		return nil, classify(err)
+	}
+	files, err := f.ReadDir(-1)
+	if err := cmp.Or(err, f.Close()); err != nil {
 		return nil, classify(err)
 	}
 	var found []entry
-	for _, f := range files {
-		mode := f.Type()
-		if mode&fs.ModeSymlink != 0 { // followed, as Get does
-			fi, err := os.Stat(filepath.Join(full, f.Name()))
-			if errors.Is(err, fs.ErrNotExist) {
-				continue
-			}
-			if err != nil {
-				return nil, classify(err)
-			}
-			mode = fi.Mode().Type()
+	for _, file := range files {
+		e := entry{name: file.Name(), folder: file.IsDir()}
+		// "x" stands for what is in the folder: a folder alone may be no key ("" at the root).
+		if within, ok := store.UnescapeKey(folder + e.name + "/x"); ok {
+			e.within = strings.TrimSuffix(within, "x")
 		}
-		if !mode.IsDir() && !mode.IsRegular() {
-			continue
+		if key, ok := store.UnescapeKey(folder + e.name); ok && !e.folder {
+			e.key = key
 		}
-		key, ok := store.UnescapeKey(folder + f.Name())
-		if !ok && !mode.IsDir() {
-			continue // a temporary file, or none of ours
+		if e.place() != "" { // else a temporary file, or none of ours
+			found = append(found, e)
 		}
-		if mode.IsDir() {
-			// "x" stands for what is in the folder: a folder alone may be no key ("" at the root).
-			key, ok = store.UnescapeKey(folder + f.Name() + "/x")
-			if !ok {
-				continue
-			}
-			found = append(found, entry{path: folder + f.Name() + "/", key: strings.TrimSuffix(key, "x"), folder: true})
-			continue
-		}
-		found = append(found, entry{path: folder + f.Name(), key: key})
 	}
-	slices.SortFunc(found, func(a, b entry) int { return strings.Compare(a.key, b.key) })
+	slices.SortFunc(found, func(a, b entry) int { return strings.Compare(a.place(), b.place()) })
 	return found, nil
 }
 

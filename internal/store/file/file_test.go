@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/domino-maintenance-mode/dmm/internal/store"
 	"github.com/domino-maintenance-mode/dmm/internal/store/storetest"
 	"github.com/domino-maintenance-mode/dmm/test/draw"
@@ -50,10 +52,14 @@ func TestConformance(t *testing.T) {
 func withoutLinks(t *testing.T, errno error) *dir {
 	t.Helper()
 	d := mustOpen(t, t.TempDir())
-	if err := d.renameNew(d.root, filepath.Join(d.root, "x")); errors.Is(err, errors.ErrUnsupported) {
+	if in, err := d.enter(); err != nil {
+		t.Fatal(err)
+	} else if err := d.renameNew(in, "from", "to"); errors.Is(err, errors.ErrUnsupported) {
 		t.Skip("there is no renameat2 here")
 	}
-	d.link = func(from, to string) error { return &os.LinkError{Op: "link", Old: from, New: to, Err: errno} }
+	d.link = func(_ *os.Root, from, to string) error {
+		return &os.LinkError{Op: "link", Old: from, New: to, Err: errno}
+	}
 	return d
 }
 
@@ -72,8 +78,10 @@ func TestLinksNotPermitted(t *testing.T) { // which is what Linux says of FAT
 
 func TestNoAtomicCreate(t *testing.T) {
 	d := mustOpen(t, t.TempDir())
-	d.link = func(from, to string) error { return &os.LinkError{Op: "link", Old: from, New: to, Err: syscall.EPERM} }
-	d.renameNew = func(_, _ string) error { return syscall.EINVAL }
+	d.link = func(_ *os.Root, from, to string) error {
+		return &os.LinkError{Op: "link", Old: from, New: to, Err: syscall.EPERM}
+	}
+	d.renameNew = func(_ *os.Root, _, _ string) error { return syscall.EINVAL }
 	err := d.Put(t.Context(), "a", []byte("x"), ifAbsent)
 	if err == nil || errors.Is(err, store.ErrExists) || !strings.Contains(err.Error(), "neither by link nor by renameat2") {
 		t.Errorf("create = %v, want a refusal that says why", err)
@@ -103,11 +111,11 @@ func files(t *testing.T, root string) (found []string) {
 
 func TestLinkAnsweredTwice(t *testing.T) {
 	d := mustOpen(t, t.TempDir())
-	d.link = func(from, to string) error { // as NFS does when the answer was lost and it asks again
-		if err := os.Link(from, to); err != nil {
+	d.link = func(in *os.Root, from, to string) error { // as NFS does when the answer was lost and it asks again
+		if err := in.Link(from, to); err != nil {
 			return err
 		}
-		return os.Link(from, to)
+		return in.Link(from, to)
 	}
 	if err := d.Put(t.Context(), "a", []byte("x"), ifAbsent); err != nil {
 		t.Errorf("create = %v, want nil: the file that is there is ours", err)
@@ -120,14 +128,14 @@ func TestLinkAnsweredTwice(t *testing.T) {
 // TestUnderWay looks at the folder at the last moment before a create.
 func TestUnderWay(t *testing.T) {
 	d := mustOpen(t, t.TempDir())
-	d.link = func(from, to string) error {
+	d.link = func(in *os.Root, from, to string) error {
 		if got := len(files(t, d.root)); got != 1 {
 			t.Errorf("%d files, want the temporary one", got)
 		}
 		if got := list(t, d, ""); len(got) != 0 {
 			t.Errorf("List = %q, want nothing yet", got)
 		}
-		return os.Link(from, to)
+		return in.Link(from, to)
 	}
 	if err := d.Put(t.Context(), "a/b", []byte("x"), ifAbsent); err != nil {
 		t.Fatal(err)
@@ -532,16 +540,210 @@ func TestLeftoversAreNotListed(t *testing.T) {
 	}
 }
 
-func TestSymbolicLinks(t *testing.T) {
-	d := mustOpen(t, t.TempDir())
-	elsewhere := t.TempDir()
-	if err := os.WriteFile(filepath.Join(elsewhere, "k"), []byte("x"), 0o600); err != nil {
+// foreigners are what may stand where an object should be, or a folder of objects, without being one.
+var foreigners = map[string]func(t *testing.T, path string) error{
+	"a symbolic link to a file":   func(t *testing.T, path string) error { return os.Symlink(outside(t)+"/file", path) },
+	"a symbolic link to a folder": func(t *testing.T, path string) error { return os.Symlink(outside(t), path) },
+	"a symbolic link to nothing":  func(_ *testing.T, path string) error { return os.Symlink("nothing", path) },
+	"a symbolic link to itself":   func(_ *testing.T, path string) error { return os.Symlink(filepath.Base(path), path) },
+	"a symbolic link to what is beside": func(_ *testing.T, path string) error {
+		beside := filepath.Join(filepath.Dir(path), "beside")
+		if err := os.MkdirAll(beside, 0o700); err != nil {
+			return err
+		}
+		return errors.Join(os.WriteFile(beside+"/below", []byte("of another"), 0o600), os.Symlink("beside", path))
+	},
+	"a named pipe": func(_ *testing.T, path string) error { return syscall.Mkfifo(path, 0o600) },
+	"a socket": func(t *testing.T, path string) error {
+		fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+		if err != nil {
+			return err
+		}
+		t.Cleanup(func() { _ = syscall.Close(fd) })
+		return syscall.Bind(fd, &syscall.SockaddrUnix{Name: path})
+	},
+	"a device": func(t *testing.T, path string) error {
+		err := syscall.Mknod(path, syscall.S_IFCHR|0o600, 1<<8|5) // /dev/zero
+		if errors.Is(err, syscall.EPERM) {
+			t.Skip("SKIPPED: needs to make a device, which takes root")
+		}
+		return err
+	},
+}
+
+// outside is a folder that is no store's, with something in it.
+func outside(t *testing.T) string {
+	t.Helper()
+	folder := t.TempDir()
+	for _, name := range []string{"file", "below"} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte("somebody else's"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return folder
+}
+
+// storeIn is a store in a folder of a short path, since that of a socket may have 108 bytes.
+func storeIn(t *testing.T) *dir {
+	t.Helper()
+	root, err := os.MkdirTemp("", "dmm-")
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink(elsewhere, filepath.Join(d.root, "snapshots")); err != nil {
+	t.Cleanup(func() { _ = os.RemoveAll(root) })
+	return mustOpen(t, root)
+}
+
+// wantForeign asserts that all operations on a key refuse it, and name what is there.
+func wantForeign(t *testing.T, d *dir, key, what string) {
+	t.Helper()
+	_, _, get := d.Get(t.Context(), key)
+	_, stat := d.Stat(t.Context(), key)
+	for op, err := range map[string]error{
+		"get": get, "stat": stat,
+		"create": d.Put(t.Context(), key, []byte("x"), ifAbsent),
+		"delete": d.Delete(t.Context(), key),
+	} {
+		if !errors.Is(err, store.ErrForeign) || !strings.Contains(err.Error(), key) || !strings.Contains(err.Error(), what) {
+			t.Errorf("%s of %s = %v, want ErrForeign, the key and %q", op, key, err, what)
+		}
+		for _, other := range []error{store.ErrNotFound, store.ErrExists, store.ErrDenied} {
+			if errors.Is(err, other) {
+				t.Errorf("%s of %s = %v, want no %q", op, key, err, other)
+			}
+		}
+	}
+}
+
+// What is no plain file is no object: it is neither followed nor waited for, and it hides nothing.
+func TestForeigners(t *testing.T) {
+	for name, make := range foreigners {
+		what, _, _ := strings.Cut(name, " to ")
+		t.Run(name+" for an object", func(t *testing.T) {
+			d := storeIn(t)
+			for _, key := range []string{"f/a", "f/z"} {
+				if err := d.Put(t.Context(), key, []byte("x"), ifAbsent); err != nil {
+					t.Fatal(err)
+				}
+			}
+			path := filepath.Join(d.root, "f/foreign")
+			if err := make(t, path); err != nil {
+				t.Fatal(err)
+			}
+			before, err := os.Lstat(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			wantForeign(t, d, "f/foreign", what)
+			if after, err := os.Lstat(path); err != nil || !os.SameFile(before, after) {
+				t.Errorf("it is not there any more: %v", err)
+			}
+			var listed []string
+			for info, err := range d.List(t.Context(), "f/") {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if info.Key != "f/beside/below" {
+					listed = append(listed, fmt.Sprintf("%s %t", info.Key, info.Foreign))
+				}
+			}
+			if got := fmt.Sprint(listed); got != "[f/a false f/foreign true f/z false]" {
+				t.Errorf("List = %s", got)
+			}
+			// An overwrite takes its place and goes nowhere else.
+			if err := d.Put(t.Context(), "f/foreign", []byte("x"), store.PutOptions{}); err != nil {
+				t.Errorf("overwrite: %v", err)
+			}
+			if body, err := store.ReadAll(t.Context(), d, "f/foreign", 9); err != nil || string(body) != "x" {
+				t.Errorf("ReadAll = %q, %v", body, err)
+			}
+		})
+		t.Run(name+" for a folder", func(t *testing.T) {
+			d := storeIn(t)
+			path := filepath.Join(d.root, "folder")
+			if err := make(t, path); err != nil {
+				t.Fatal(err)
+			}
+			wantForeign(t, d, "folder/below", what)
+			if err := d.Put(t.Context(), "folder/below", []byte("x"), store.PutOptions{}); !errors.Is(err, store.ErrForeign) {
+				t.Errorf("Put = %v, want ErrForeign", err)
+			}
+			for _, prefix := range []string{"folder/", "folder/below"} {
+				var listed error
+				for _, err := range d.List(t.Context(), prefix) {
+					listed = err
+				}
+				if !errors.Is(listed, store.ErrForeign) {
+					t.Errorf("List(%q) = %v, want ErrForeign: what it hides nobody knows", prefix, listed)
+				}
+			}
+			if got := list(t, d, "folders"); len(got) != 0 {
+				t.Errorf("List of what has nothing to do with it = %q", got)
+			}
+			if body, err := os.ReadFile(filepath.Join(path, "below")); err == nil && string(body) == "x" {
+				t.Error("it was written through")
+			}
+		})
+	}
+}
+
+// The folder itself may be named by a link: mount points often are.
+func TestTheRootIsALink(t *testing.T) {
+	to := t.TempDir()
+	root := filepath.Join(t.TempDir(), "mount")
+	if err := os.Symlink(to, root); err != nil {
 		t.Fatal(err)
 	}
-	if got := list(t, d, "snap"); fmt.Sprint(got) != "[snapshots/k]" {
-		t.Errorf("List = %q, want what Get would find", got)
+	d := mustOpen(t, root)
+	if err := d.Put(t.Context(), "a/b", []byte("x"), ifAbsent); err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(list(t, mustOpen(t, to), "")); got != "[a/b]" {
+		t.Errorf("List = %s, want [a/b]", got)
+	}
+}
+
+// Somebody swaps a folder and a link to another place, over and over. Nothing is written, read or deleted there,
+// however the two meet.
+func TestAFolderThatIsSwapped(t *testing.T) {
+	d := storeIn(t)
+	if err := d.Put(t.Context(), "f/below", []byte("x"), ifAbsent); err != nil {
+		t.Fatal(err)
+	}
+	elsewhere := outside(t)
+	folder, link := filepath.Join(d.root, "f"), filepath.Join(d.root, "link")
+	if err := os.Symlink(elsewhere, link); err != nil {
+		t.Fatal(err)
+	}
+	stop := make(chan struct{})
+	var swapping sync.WaitGroup
+	swapping.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if err := unix.Renameat2(unix.AT_FDCWD, folder, unix.AT_FDCWD, link, unix.RENAME_EXCHANGE); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	n := draw.Sample(t, 1_000, 100_000, "operations in a folder that is swapped", "kills")
+	for i := range n {
+		if body, err := store.ReadAll(t.Context(), d, "f/below", 100); err == nil && string(body) != "x" {
+			t.Errorf("it reads %q", body)
+			break
+		}
+		_ = d.Delete(t.Context(), "f/file") // which is there alone
+		if i%20 == 0 {
+			_ = d.Put(t.Context(), fmt.Sprintf("f/new%d", i), []byte("x"), ifAbsent)
+		}
+	}
+	close(stop)
+	swapping.Wait()
+	if got, err := filepath.Glob(filepath.Join(elsewhere, "*")); err != nil || len(got) != 2 {
+		t.Errorf("elsewhere there is %q (%v), want what was there", got, err)
 	}
 }

@@ -1,8 +1,18 @@
 package file
 
-import "golang.org/x/sys/unix"
+import (
+	"os"
 
-// renameNoReplace renames a file unless the new name is taken.
-func renameNoReplace(from, to string) error {
-	return unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
+	"golang.org/x/sys/unix"
+)
+
+// renameNoReplace renames a file in a folder unless the new name is taken.
+func renameNoReplace(in *os.Root, from, to string) error {
+	folder, err := in.Open(".")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = folder.Close() }() // whoever renames syncs it
+	fd := int(folder.Fd())
+	return unix.Renameat2(fd, from, fd, to, unix.RENAME_NOREPLACE)
 }

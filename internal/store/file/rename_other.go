@@ -2,7 +2,10 @@
 
 package file
 
-import "errors"
+import (
+	"errors"
+	"os"
+)
 
 // renameNoReplace is Linux's alone; elsewhere link has to do.
-func renameNoReplace(_, _ string) error { return errors.ErrUnsupported }
+func renameNoReplace(_ *os.Root, _, _ string) error { return errors.ErrUnsupported }
