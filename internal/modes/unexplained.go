@@ -164,8 +164,43 @@ func (s *scene) nameUnmatched(ctx context.Context) error {
 	return err
 }
 
-// missed compares a snapshot that is newer than any window with what runs, and fills in what of it is down.
+// missed compares a snapshot that is newer than any window with what runs, and fills in what of it is down. That all runs
+// is said only of what was seen once the calls of a run that died have landed and can be seen.
 func (e *Env) missed(ctx context.Context, at *scene, snap *snapshot.Snapshot) error {
+	res := at.res
+	down, err := compare(ctx, at, snap)
+	if err == nil && len(down) == 0 && !e.Config.DryRun {
+		e.Log.Info("looking once more at what a snapshot shows that is newer than any window, once a stop can be seen that nothing tells of",
+			"snapshot", snap.ID, "in", e.Config.Settle.String())
+		if err = pause(ctx, e.Config.Settle); err == nil {
+			down, err = compare(ctx, at, snap)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	res.Message += since(snap)
+	if len(down) == 0 {
+		res.Message += ", and all of that which still exists runs."
+		return nil
+	}
+	res.Code, res.Executions = 3, down
+	unread := 0
+	for _, x := range down {
+		if x.Reason != nobodySays {
+			unread++
+		}
+	}
+	res.Message += fmt.Sprintf(", and %d of these are down: if a shutdown was made of it, its records are lost.", len(down)-unread)
+	if unread > 0 {
+		res.Message += fmt.Sprintf(" %d more could not be seen.", unread)
+	}
+	res.Next = fmt.Sprintf("dmm restore --from-snapshot %s, which lists what it would start; nothing, if their owners have stopped them", snap.ID)
+	return nil
+}
+
+// compare returns what a snapshot shows running and does not run now, or could not be read.
+func compare(ctx context.Context, at *scene, snap *snapshot.Snapshot) ([]report.Execution, error) {
 	drivers := execution.NewDrivers(at.client)
 	up := map[execution.Key]bool{}
 	for _, x := range drivers.List(ctx, execution.Kinds()).Executions { // what a list does not show is read
@@ -179,31 +214,20 @@ func (e *Env) missed(ctx context.Context, at *scene, snap *snapshot.Snapshot) er
 	}
 	seen, err := look(ctx, drivers, list)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	res, unread := at.res, 0
+	var down []report.Execution
 	for _, x := range list {
 		now := seen[x.Key()]
 		switch {
-		case errors.Is(now.err, execution.ErrGone), now.err == nil && (!now.State.Down() || now.Finished()):
-			continue
+		case errors.Is(now.err, execution.ErrGone), now.err == nil && (now.State.Up() || now.State.Down() && now.Finished()):
 		case now.err != nil:
-			unread++
-			res.Executions = append(res.Executions, report.ExecutionOf(x, "unexplained", "it could not be read: "+now.err.Error()))
+			down = append(down, report.ExecutionOf(x, "unexplained", "it could not be read: "+now.err.Error()))
+		case now.State == execution.Unknown:
+			down = append(down, report.ExecutionOf(x, "unexplained", fmt.Sprintf("nobody knows whether it runs: Domino says %q of it", now.DominoState)))
 		default:
-			res.Executions = append(res.Executions, report.ExecutionOf(x, "unexplained", nobodySays))
+			down = append(down, report.ExecutionOf(x, "unexplained", nobodySays))
 		}
 	}
-	res.Message += since(snap)
-	if len(res.Executions) == 0 {
-		res.Message += ", and all of that which still exists runs."
-		return nil
-	}
-	res.Code = 3
-	res.Message += fmt.Sprintf(", and %d of these are down: if a shutdown was made of it, its records are lost.", len(res.Executions)-unread)
-	if unread > 0 {
-		res.Message += fmt.Sprintf(" %d could not be read.", unread)
-	}
-	res.Next = fmt.Sprintf("dmm restore --from-snapshot %s, which lists what it would start; nothing, if their owners have stopped them", snap.ID)
-	return nil
+	return down, nil
 }
