@@ -162,7 +162,7 @@ func TestProgressOnATerminal(t *testing.T) {
 		t.Error("restore called nobody")
 	}
 	out, code = watcher.wait()
-	if code != exitDone || !strings.Contains(out, "stopping: ") || !strings.Contains(out, "window 000001 is closed") || !strings.Contains(out, "No maintenance is open. The last, window 000001, brought back") {
+	if code != exitDone || !strings.Contains(out, "stopping: ") || !strings.Contains(out, "window 000001 is closed") || !strings.Contains(out, "No maintenance is open. The last was window 000001: ") {
 		t.Errorf("the watch ends with %d:\n%s", code, out)
 	}
 	screen(t, out)

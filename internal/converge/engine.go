@@ -27,6 +27,8 @@ type Engine struct {
 type Count struct {
 	Kind        execution.Kind
 	Done, Total int
+	// Failed and Left are settled, and not at the goal.
+	Failed, Left int
 }
 
 // Drivers finds the driver of a kind.
@@ -569,6 +571,7 @@ func (x *step) settle(t *task, event window.Event, why string) {
 		return
 	}
 	x.move(t, settled)
+	t.outcome = event
 	x.open--
 	x.progressed = true
 	x.buffer(window.OutcomeOf(event, x.goal, t.item.Key(), t.seen.Instance, why, t.calls))
@@ -624,7 +627,13 @@ func (x *step) report() {
 		}
 		c := &kinds[len(kinds)-1]
 		c.Total++
-		if t.phase == settled {
+		switch {
+		case t.phase != settled:
+		case t.outcome == window.Failed:
+			c.Failed++
+		case t.outcome == window.Left:
+			c.Left++
+		default:
 			c.Done++
 		}
 	}

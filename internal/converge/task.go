@@ -36,10 +36,11 @@ type task struct {
 	item      *window.Item
 	driver    execution.Driver
 	phase     phase
-	notBefore time.Time // nothing is sent for it before, nor an outcome recorded
-	next      time.Time // when it is to be looked at
-	taken     time.Time // when it was last taken up
-	held      bool      // it is to be called once nothing else runs
+	outcome   window.Event // once it is settled
+	notBefore time.Time    // nothing is sent for it before, nor an outcome recorded
+	next      time.Time    // when it is to be looked at
+	taken     time.Time    // when it was last taken up
+	held      bool         // it is to be called once nothing else runs
 	lag       time.Duration
 
 	// landed: a call for the goal may have taken effect, of this run or of an earlier one.

@@ -320,8 +320,8 @@ func TestADominoThatIsLostInMidRunEndsItResumably(t *testing.T) {
 					return plain.RoundTrip(r)
 				})
 				res, err := s.run(mode)
-				if err == nil || modes.Classify(err) != modes.FaultOther || !strings.Contains(res.Message, "remain") {
-					t.Errorf("%s without a Domino: %v, %q; want an error that is worth a retry, and how many remain", mode, err, res.Message)
+				if err == nil || modes.Classify(err) != modes.FaultOther || !strings.Contains(res.Message, "0 of 9 executions are ") || !strings.Contains(res.Message, ", 9 failed") {
+					t.Errorf("%s without a Domino: %v, %q; want an error that is worth a retry, and how far it is", mode, err, res.Message)
 				}
 				s.transport = plain
 				s.must(0, mode)
@@ -486,7 +486,7 @@ func TestNobodyIsToldToUpgradeOverWhatStillRuns(t *testing.T) {
 		s.sim.AddFault(dominosim.Fault{Path: stopApp, Kind: dominosim.FaultStatus, Status: 400})
 		s.must(3, "shutdown")
 		next("after a shutdown that is partial", "dmm shutdown --exclude "+stopped+", to go on, or dmm restore, to call it off")
-		if res := s.must(0, "status"); !strings.Contains(res.Message, "is not all down: ") || !strings.Contains(res.Message, "1 failed") {
+		if res := s.must(0, "status"); !strings.Contains(res.Message, "is partly down: ") || !strings.Contains(res.Message, "1 still runs: 1 failed to stop") {
 			t.Errorf("status says %q", res.Message)
 		}
 		s.must(0, "shutdown")

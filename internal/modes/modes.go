@@ -387,7 +387,7 @@ func (e *Env) progress(goal string) func([]converge.Count) {
 			var bars []report.Progress
 			for _, k := range kinds {
 				_, name, _ := strings.Cut(k.Kind.Plural(2), " ")
-				bars = append(bars, report.Progress{Name: name, Done: k.Done, Total: k.Total})
+				bars = append(bars, report.Progress{Name: name, Done: k.Done, Failed: k.Failed, Left: k.Left, Total: k.Total})
 			}
 			e.Bars.Show(goal, bars)
 		}
@@ -395,16 +395,16 @@ func (e *Env) progress(goal string) func([]converge.Count) {
 	var last time.Time
 	tenth := 0
 	return func(kinds []converge.Count) {
-		done, total := 0, 0
+		var all converge.Count
 		for _, k := range kinds {
-			done += k.Done
-			total += k.Total
+			all.Done, all.Failed, all.Left, all.Total = all.Done+k.Done, all.Failed+k.Failed, all.Left+k.Left, all.Total+k.Total
 		}
-		if total == 0 || done*10/total == tenth && time.Since(last) < 30*time.Second {
+		settled := all.Done + all.Failed + all.Left
+		if all.Total == 0 || settled*10/all.Total == tenth && time.Since(last) < 30*time.Second {
 			return
 		}
-		last, tenth = time.Now(), done*10/total
-		e.Log.Info(goal, "done", done, "of", total)
+		last, tenth = time.Now(), settled*10/all.Total
+		e.Log.Info(goal, "done", all.Done, "failed", all.Failed, "left", all.Left, "of", all.Total)
 	}
 }
 

@@ -435,7 +435,7 @@ func (e *Env) passOver(ctx context.Context, at *scene, balance *window.Balance) 
 
 func (e *Env) concludeRestore(res *report.Result, b *window.Balance, f execution.Filter) {
 	res.Starting(b, f)
-	sum := res.Sum()
+	standing := b.Standing(f)
 	leftOut, rest := 0, ""
 	for _, it := range b.ToStart() {
 		if !e.filter().Match(it.Execution) {
@@ -450,28 +450,19 @@ func (e *Env) concludeRestore(res *report.Result, b *window.Balance, f execution
 			res.Message += fmt.Sprintf(" %d came back perhaps not as before, as listed.", n)
 		}
 	}()
-	unexplained := 0
-	for _, it := range b.Items() {
-		if it.DownUnexplained() {
-			unexplained++
-		}
-	}
 	switch {
-	case unexplained > 0:
+	case standing.Unexplained > 0:
 		res.Code = 3
-		res.Message = fmt.Sprintf("Restore is partial: %d of %s are back, %d failed, %d remain; %d more are down, and nothing on record says who stopped them.",
-			sum.Done, plural(sum.Total, "execution"), sum.Failed, sum.Remaining, unexplained) + rest
+		res.Message = fmt.Sprintf("Restore is partial: %s.", standing.Back()) + rest
 		res.Next = "start in Domino what should run, then dmm restore again; or dmm restore --give-up, or dmm close --reason '...', to give up the rest"
-	case b.Phase == window.PhaseClosed && sum.Left > 0:
-		res.Message = fmt.Sprintf("Restore is done: %d of %s are back, %d left as listed; window %s is closed.", sum.Done, plural(sum.Total, "execution"), sum.Left, res.Window)
 	case b.Phase == window.PhaseClosed:
-		res.Message = fmt.Sprintf("Restore is done: %d of %s are back; window %s is closed.", sum.Done, plural(sum.Total, "execution"), res.Window)
-	case sum.Failed > 0:
+		res.Message = fmt.Sprintf("Restore is done: %s; window %s is closed.", standing.Back(), res.Window)
+	case standing.Start.Failed > 0:
 		res.Code = 3
-		res.Message = fmt.Sprintf("Restore is partial: %d of %s are back, %d failed, %d remain.", sum.Done, plural(sum.Total, "execution"), sum.Failed, sum.Remaining) + rest
+		res.Message = fmt.Sprintf("Restore is partial: %s.", standing.Back()) + rest
 		res.Next = "mend what is said above, then dmm restore again, or dmm close --reason '...' to give up the rest"
 	default:
-		res.Message = fmt.Sprintf("Restore is not finished: %d of %s are back, %d remain.", sum.Done, plural(sum.Total, "execution"), sum.Remaining) + rest
+		res.Message = fmt.Sprintf("Restore is not finished: %s.", standing.Back()) + rest
 		res.Next = "dmm restore"
 		if leftOut > 0 {
 			res.Next = "dmm restore, without filters, for the rest, or dmm close --reason '...' to give it up"

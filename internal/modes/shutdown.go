@@ -322,6 +322,10 @@ func (e *Env) bringDown(ctx context.Context, at *scene, run *window.Run, snap *s
 				scan--
 				continue
 			}
+			balance.StillRuns = stillRuns(ctx, drivers, balance, found, filter, handling)
+			if err := ctx.Err(); err != nil {
+				return context.Cause(ctx)
+			}
 			return e.concludeScan(ctx, run, found, balance.ToStop(filter), res)
 		}
 		var supplements []window.Line
@@ -334,6 +338,7 @@ func (e *Env) bringDown(ctx context.Context, at *scene, run *window.Run, snap *s
 		}
 		if scan > scans {
 			res.Code = 3
+			balance.StillRuns = stillRuns(ctx, drivers, balance, found, filter, handling)
 			res.Note(fmt.Sprintf("after %d scans something new still comes up: stop users from starting executions, and run dmm shutdown again", scan))
 			return nil
 		}
@@ -398,6 +403,55 @@ type scanned struct {
 	moving   []execution.Execution // on their way down, or up and down as a pending model version, not by dmm
 	unknown  []execution.Execution
 	problems []execution.Problem
+	seen     []execution.Execution // what the window is about, as it was read, or listed where nothing more is to be learnt
+	outside  []execution.Execution // which the filters leave out, as it was listed
+	kinds    []execution.Kind
+}
+
+// stillRuns counts what runs of all kinds, of which a scan has listed some.
+func stillRuns(
+	ctx context.Context, drivers *execution.Drivers, b *window.Balance, found scanned, f execution.Filter, h execution.Handling,
+) *window.StillRuns {
+	others := slices.DeleteFunc(execution.Kinds(), func(k execution.Kind) bool { return slices.Contains(found.kinds, k) })
+	var l execution.Listing
+	if len(others) > 0 {
+		l = drivers.List(ctx, others)
+	}
+	problems := append(l.Problems, found.problems...)
+	seen := found.seen
+	var doubtful []execution.Execution
+	for _, x := range append(l.Executions, found.outside...) {
+		if x.State == execution.Running || x.State.Down() {
+			seen = append(seen, x)
+		} else {
+			doubtful = append(doubtful, x) // a list may show what never ran as about to start
+		}
+	}
+	var mu sync.Mutex
+	reads := crash.NewGroup(64) // the client's limiter sets the pace
+	for _, x := range doubtful {
+		reads.Go(func() error {
+			now, err := drivers.Of(x.Kind).Detail(ctx, x)
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case errors.Is(err, execution.ErrGone):
+			case err != nil:
+				problems = append(problems, execution.Problem{Kind: x.Kind, Incomplete: true})
+			default:
+				seen = append(seen, now)
+			}
+			return nil
+		})
+	}
+	_ = reads.Wait() // errors are problems
+	s := b.StillRunning(seen, f, h)
+	for _, p := range problems {
+		if p.Incomplete && !slices.Contains(s.Unseen, p.Kind) {
+			s.Unseen = append(s.Unseen, p.Kind)
+		}
+	}
+	return s
 }
 
 // scanFor looks for what runs and is not among what the window still has to stop. A list
@@ -411,13 +465,22 @@ func scanFor(
 	}
 	kinds = slices.DeleteFunc(kinds, h.Ignores)
 	l := drivers.List(ctx, kinds)
-	found := scanned{problems: l.Problems}
+	found := scanned{problems: l.Problems, kinds: kinds}
 	var mu sync.Mutex
 	reads := crash.NewGroup(64)
 	for _, x := range l.Executions {
 		it := b.Item(x.Key())
 		handled := it != nil && it.Wanted() && !it.Stop.Settled()
-		if x.State.Down() || !f.Match(x) || handled {
+		switch {
+		case x.State.Down():
+			continue
+		case !f.Match(x):
+			found.outside = append(found.outside, x)
+			continue
+		case handled:
+			mu.Lock()
+			found.seen = append(found.seen, x)
+			mu.Unlock()
 			continue
 		}
 		reads.Go(func() error {
@@ -427,8 +490,13 @@ func scanFor(
 			defer mu.Unlock()
 			switch {
 			case errors.Is(err, execution.ErrGone):
+				return nil
 			case err != nil:
 				found.problems = append(found.problems, execution.Problem{Kind: x.Kind, Subject: x.Name + " (" + x.ID + ")", Message: err.Error(), Incomplete: true})
+				return nil
+			}
+			found.seen = append(found.seen, now)
+			switch {
 			case now.State == execution.Stopping:
 				found.moving = append(found.moving, now)
 			case now.State == execution.Unknown:
@@ -458,21 +526,21 @@ func concludeShutdown(res *report.Result, run *window.Run, b *window.Balance, f 
 	if drained > 0 {
 		res.Note(fmt.Sprintf("%s of flows: dmm waits for these and stops none, since a flow ends as a whole with any of its jobs", execution.Job.Plural(drained)))
 	}
-	sum := res.Sum()
+	standing := b.Standing(f)
 	switch {
-	case sum.Failed > 0 || res.Code == 3:
+	case standing.Stop.Failed > 0 || res.Code == 3:
 		res.Code = 3
-		res.Message = fmt.Sprintf("Shutdown is partial: %d of %s are down, %d failed, %d remain.", sum.Done+sum.NotOurs, plural(sum.Total, "execution"), sum.Failed, sum.Remaining)
+		res.Message = fmt.Sprintf("Shutdown is partial: %s.", standing.Down())
 		res.Next = "see above, then dmm shutdown again, or dmm restore to call it off"
-	case sum.Remaining > 0:
-		res.Message = fmt.Sprintf("Shutdown was stopped: %d of %s are down, %d remain.", sum.Done+sum.NotOurs, plural(sum.Total, "execution"), sum.Remaining)
+	case standing.Stop.Remaining > 0:
+		res.Message = fmt.Sprintf("Shutdown was stopped: %s.", standing.Down())
 		res.Next = "dmm shutdown"
 	case err != nil:
-		res.Message = fmt.Sprintf("All %d are down; the last look for what was started meanwhile was cut short.", sum.Total)
+		res.Message = fmt.Sprintf("Shutdown was stopped: %s; the last look for what was started meanwhile was cut short.", standing.Down())
 		res.Next = "dmm shutdown"
 	default:
 		res.Phase = window.PhaseStopped // once the end is on record
-		res.Message = fmt.Sprintf("Shutdown is done: %s down.", plural(sum.Total, "execution"))
+		res.Message = fmt.Sprintf("Shutdown is done: %s.", standing.Down())
 		res.Next = "upgrade Domino, then dmm restore" + run.Pinned().RestoreFlags()
 		if first := errorsFirst(res); first != "" {
 			res.Next = first + ", " + res.Next
@@ -501,6 +569,12 @@ func (e *Env) previewShutdown(ctx context.Context, at *scene, snap *snapshot.Sna
 	}
 	plan := converge.PlanStop(balance, filter, handling, "", time.Now().Add(e.Config.Settle))
 	preview(res, balance, plan)
+	for _, l := range plan.Left {
+		balance.Apply(window.OutcomeOf(window.Left, window.Stop, l.Item.Key(), "", l.Reason, 0))
+	}
+	still := stillRuns(ctx, execution.NewDrivers(at.client), balance, found, filter, handling)
+	still.Total, still.Remaining = still.Total-still.Remaining, 0 // what the plan is about
+	res.StillRuns = still
 	if err := e.foresee(ctx, at, planned(plan)); err != nil {
 		return nil, err
 	}
@@ -513,6 +587,9 @@ func (e *Env) previewShutdown(ctx context.Context, at *scene, snap *snapshot.Sna
 	res.Message = fmt.Sprintf("Dry run, nothing was touched: shutdown would stop %s", plural(len(plan.Steps)-waits, "execution"))
 	if waits > 0 {
 		res.Message += fmt.Sprintf(" and wait for %d", waits)
+	}
+	if still.Total > 0 {
+		res.Message += fmt.Sprintf("; %d would still run: %s", still.Total, still.Why())
 	}
 	res.Message += "."
 	res.Next = shutdownNext(res)

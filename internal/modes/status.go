@@ -98,13 +98,13 @@ func status(ctx context.Context, e *Env) (*report.Result, error) {
 		}
 	}
 	res.Next = b.Next(w.Pinned)
-	sum := res.Sum()
+	standing := b.Standing(w.Pinned.Filter)
 	switch b.Phase {
 	case window.PhaseClosed:
-		res.Message = fmt.Sprintf("No maintenance is open. The last, window %s, brought back %d of %s and left %d.", w.Name(), sum.Done, plural(sum.Total, "execution"), sum.Left)
+		res.Message = fmt.Sprintf("No maintenance is open. The last was window %s: %s.", w.Name(), standing.Back())
 		if b.GivenUp != "" {
 			res.Message += " It was closed because: " + b.GivenUp
-			if sum.Left > 0 {
+			if standing.Start.Left > 0 {
 				res.Next = afterClose(w.Pinned) + ", which still brings them back"
 			}
 		}
@@ -112,15 +112,11 @@ func status(ctx context.Context, e *Env) (*report.Result, error) {
 			return nil, err
 		}
 	case window.PhaseRestoring:
-		res.Message = fmt.Sprintf("Window %s is being restored: %d of %s are back, %d failed, %d left, %d remain.", w.Name(), sum.Done, plural(sum.Total, "execution"), sum.Failed, sum.Left, sum.Remaining)
+		res.Message = fmt.Sprintf("Window %s is being restored: %s.", w.Name(), standing.Back())
 	case window.PhaseStopped:
-		how := "down"
-		if b.Partial {
-			how = "not all down"
-		}
-		res.Message = fmt.Sprintf("Window %s is %s: %d of %s stopped, %d failed.", w.Name(), how, sum.Done, plural(sum.Total, "execution"), sum.Failed)
+		res.Message = fmt.Sprintf("Window %s is %s: %s.", w.Name(), standing.HowDown(), standing.Down())
 	default:
-		res.Message = fmt.Sprintf("Window %s is being shut down: %d of %s are down, %d failed, %d remain.", w.Name(), sum.Done+sum.NotOurs, plural(sum.Total, "execution"), sum.Failed, sum.Remaining)
+		res.Message = fmt.Sprintf("Window %s is being shut down: %s.", w.Name(), standing.Down())
 	}
 	return res, nil
 }

@@ -55,7 +55,7 @@ func counts(b *window.Balance, f execution.Filter) []converge.Count {
 	for _, k := range execution.Kinds() {
 		c := converge.Count{Kind: k}
 		for _, it := range b.Items() {
-			mine := it.Wanted() && f.Match(it.Execution)
+			mine := it.Meant(f)
 			if goal == window.Start {
 				mine = it.Ours()
 			}
@@ -63,8 +63,13 @@ func counts(b *window.Balance, f execution.Filter) []converge.Count {
 				continue
 			}
 			c.Total++
-			if it.Attempt(goal).Settled() {
+			switch it.Attempt(goal).Outcome {
+			case window.Done, window.NotOurs:
 				c.Done++
+			case window.Failed:
+				c.Failed++
+			case window.Left:
+				c.Left++
 			}
 		}
 		if c.Total > 0 {

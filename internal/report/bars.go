@@ -17,6 +17,22 @@ import (
 type Progress struct {
 	Name        string
 	Done, Total int
+	// Failed and Left need no more waiting, and are not at the goal.
+	Failed, Left int
+}
+
+func (p Progress) settled() int { return p.Done + p.Failed + p.Left }
+
+// others says what is settled and not done.
+func (p Progress) others() string {
+	text := ""
+	if p.Failed > 0 {
+		text += fmt.Sprintf(", %d failed", p.Failed)
+	}
+	if p.Left > 0 {
+		text += fmt.Sprintf(", %d left", p.Left)
+	}
+	return text
 }
 
 // Bars draws progress at the bottom of a terminal: a line for the whole and a bar for each kind, with rate and
@@ -36,8 +52,8 @@ type Bars struct {
 }
 
 type sample struct {
-	at   time.Time
-	done []int // of each kind, then of all
+	at      time.Time
+	settled []int // of each kind, then of all
 }
 
 // recently is over how long a rate is taken: long enough that a poll of Domino's lists does not show as a jump.
@@ -147,14 +163,13 @@ func (b *Bars) draw(buf *bytes.Buffer, now time.Time) {
 	var all Progress
 	name := 0
 	for _, k := range b.kinds {
-		all.Done += k.Done
-		all.Total += k.Total
+		all.Done, all.Failed, all.Left, all.Total = all.Done+k.Done, all.Failed+k.Failed, all.Left+k.Left, all.Total+k.Total
 		name = max(name, utf8.RuneCountInString(k.Name))
 	}
-	head := fmt.Sprintf("%s: %d of %d after %s%s", b.goal, all.Done, all.Total, Spoken(now.Sub(b.began).Truncate(time.Second)), b.left(len(b.kinds), all, now))
+	head := fmt.Sprintf("%s: %d of %d%s after %s%s", b.goal, all.Done, all.Total, all.others(), Spoken(now.Sub(b.began).Truncate(time.Second)), b.left(len(b.kinds), all, now))
 	lines := []string{head}
 	for i, k := range b.kinds {
-		tail := fmt.Sprintf(" %3d %%  %d of %d%s", 100*k.Done/max(k.Total, 1), k.Done, k.Total, b.left(i, k, now))
+		tail := fmt.Sprintf(" %3d %%  %d of %d%s", 100*k.Done/max(k.Total, 1), k.Done, k.Total, k.others()+b.left(i, k, now))
 		line := fmt.Sprintf("  %-*s ", name, k.Name)
 		if room := min(width-len(line)-utf8.RuneCountInString(tail)-1, 40); room >= 8 {
 			filled := room * k.Done / max(k.Total, 1)
@@ -175,8 +190,8 @@ func (b *Bars) counts() []int {
 	var counts []int
 	sum := 0
 	for _, k := range b.kinds {
-		counts = append(counts, k.Done)
-		sum += k.Done
+		counts = append(counts, k.settled())
+		sum += k.settled()
 	}
 	return append(counts, sum)
 }
@@ -185,8 +200,8 @@ func (b *Bars) counts() []int {
 func (b *Bars) left(i int, p Progress, now time.Time) string {
 	first := b.samples[0]
 	took := now.Sub(first.at).Seconds()
-	done := p.Done - first.done[i]
-	if p.Done >= p.Total || done <= 0 || took < 1 {
+	done := p.settled() - first.settled[i]
+	if p.settled() >= p.Total || done <= 0 || took < 1 {
 		return ""
 	}
 	rate := float64(done) / took
@@ -194,5 +209,5 @@ func (b *Bars) left(i int, p Progress, now time.Time) string {
 	if rate < 1 {
 		unit, shown = "/min", rate*60
 	}
-	return fmt.Sprintf(", %.1f%s, about %s left", shown, unit, Spoken(max(time.Duration(float64(p.Total-p.Done)/rate*float64(time.Second)), time.Second).Round(time.Second)))
+	return fmt.Sprintf(", %.1f%s, about %s left", shown, unit, Spoken(max(time.Duration(float64(p.Total-p.settled())/rate*float64(time.Second)), time.Second).Round(time.Second)))
 }

@@ -165,7 +165,8 @@ func (m *Maintenance) WriteHTML(w io.Writer) error {
 		p.When = m.Opened.UTC().Format("2 January 2006, 15:04") + " to " + m.Until.UTC().Format("2 January 2006, 15:04 UTC")
 	}
 	if !m.Quiet.IsZero() {
-		p.Quiet = m.Quiet.UTC().Format(day)
+		quiet := m.StillRuns.Quiet(m.Quiet.UTC().Format(day))
+		p.Quiet = strings.ToUpper(quiet[:1]) + quiet[1:] + "."
 	}
 	p.figures()
 	p.lists()
@@ -176,9 +177,12 @@ func (m *Maintenance) WriteHTML(w io.Writer) error {
 
 func (p *page) figures() {
 	g := p.Total
-	ours := g.Total - g.NotOurs
-	back := figure{fmt.Sprintf("%d / %d", g.Back, ours), "running again", ""}
-	if g.Back == ours {
+	done, of := p.standing.Start, "running again"
+	if stopping := p.Phase == window.PhaseOpen || p.Phase == window.PhaseStopping || p.Phase == window.PhaseStopped; stopping {
+		done, of = p.standing.Stop, "down"
+	}
+	back := figure{fmt.Sprintf("%d / %d", done.Done, done.Of), of, ""}
+	if done.Done == done.Of {
 		back.Mood = "good"
 	}
 	failed := figure{fmt.Sprint(g.Failed), map[bool]string{true: "needs attention", false: "need attention"}[g.Failed == 1], ""}
@@ -186,6 +190,9 @@ func (p *page) figures() {
 		failed.Mood = "bad"
 	}
 	p.Figures = []figure{back, failed}
+	if of == "down" && p.StillRuns != nil && p.StillRuns.Total > 0 {
+		p.Figures = append(p.Figures, figure{fmt.Sprint(p.StillRuns.Total), map[bool]string{true: "still runs", false: "still run"}[p.StillRuns.Total == 1], "bad"})
+	}
 	if g.Down > 0 {
 		p.Figures = append(p.Figures, figure{fmt.Sprint(g.Down), "not done yet", ""})
 	}

@@ -24,31 +24,35 @@ const MaintenanceSchema = "dmm.report/v1"
 // All times are those of the journal: by the clock of the machine that wrote the line. Where
 // two machines disagree, time stands still rather than going back.
 type Maintenance struct {
-	Schema   string         `json:"schema"`
-	Window   string         `json:"window"`
-	Snapshot string         `json:"snapshot"`
-	Domino   string         `json:"domino"`            // URL
-	Version  string         `json:"version,omitempty"` // of Domino, when the snapshot was taken
-	Tool     string         `json:"tool,omitempty"`    // version of dmm that wrote the journal's newest run
-	Phase    window.Phase   `json:"phase"`
-	Reason   string         `json:"reason,omitempty"` // why it was closed before all was back
-	Opened   time.Time      `json:"opened"`
-	Until    time.Time      `json:"until"` // the newest entry of the journal: nothing is known of later
-	Journal  window.Anchor  `json:"journal,omitzero"`
-	Quiet    time.Time      `json:"quiet,omitzero"`
-	Verdict  Verdict        `json:"verdict"`
-	Summary  string         `json:"summary"`
-	Next     string         `json:"next,omitempty"`
-	Total    Tally          `json:"total"`
-	Kinds    []Tally        `json:"kinds"`
-	Projects []Tally        `json:"projects"`
-	Owners   []Tally        `json:"owners"`
-	Runs     []Run          `json:"runs"`
-	Running  []Point        `json:"running"`
-	Findings []Found        `json:"findings,omitempty"` // what keeps executions from coming back as they were, errors first
-	Notes    []string       `json:"notes,omitempty"`
-	Entries  []Entry        `json:"executions"`
-	Beside   map[string]int `json:"beside,omitempty"` // outcome → how many that are none of the maintenance's business
+	Schema   string        `json:"schema"`
+	Window   string        `json:"window"`
+	Snapshot string        `json:"snapshot"`
+	Domino   string        `json:"domino"`            // URL
+	Version  string        `json:"version,omitempty"` // of Domino, when the snapshot was taken
+	Tool     string        `json:"tool,omitempty"`    // version of dmm that wrote the journal's newest run
+	Phase    window.Phase  `json:"phase"`
+	Reason   string        `json:"reason,omitempty"` // why it was closed before all was back
+	Opened   time.Time     `json:"opened"`
+	Until    time.Time     `json:"until"` // the newest entry of the journal: nothing is known of later
+	Journal  window.Anchor `json:"journal,omitzero"`
+	Quiet    time.Time     `json:"quiet,omitzero"`
+	// StillRuns is what the last scan of the shutdown saw running, and why; nothing if none is on record.
+	StillRuns *window.StillRuns `json:"stillRuns,omitempty"`
+	Verdict   Verdict           `json:"verdict"`
+	Summary   string            `json:"summary"`
+	Next      string            `json:"next,omitempty"`
+	Total     Tally             `json:"total"`
+	Kinds     []Tally           `json:"kinds"`
+	Projects  []Tally           `json:"projects"`
+	Owners    []Tally           `json:"owners"`
+	Runs      []Run             `json:"runs"`
+	Running   []Point           `json:"running"`
+	Findings  []Found           `json:"findings,omitempty"` // what keeps executions from coming back as they were, errors first
+	Notes     []string          `json:"notes,omitempty"`
+	Entries   []Entry           `json:"executions"`
+	Beside    map[string]int    `json:"beside,omitempty"` // outcome → how many that are none of the maintenance's business
+
+	standing window.Standing
 }
 
 // Verdict is a maintenance in a word.
@@ -176,7 +180,8 @@ func Of(snap *snapshot.Snapshot, w *window.Window) *Maintenance {
 		m.Notes = append(m.Notes, "The snapshot cannot be read: what is listed here comes from the journal alone, and most of it is named by id.")
 	}
 	b := window.Remaining(lines, w.Lines)
-	m.Phase, m.Reason, m.Quiet = b.Phase, b.GivenUp, b.LastQuiet
+	m.Phase, m.Reason, m.Quiet, m.StillRuns = b.Phase, b.GivenUp, b.LastQuiet, b.StillRuns
+	m.standing = b.Standing(w.Pinned.Filter)
 	outages := m.replay(lines, w)
 	for _, it := range b.Items() {
 		m.enter(it, outages[it.Key()], w)
@@ -404,7 +409,7 @@ func (m *Maintenance) outcome(it *window.Item, w *window.Window) (Outcome, strin
 		return Excluded, ""
 	case stop.Outcome == window.Failed:
 		return Fail, stop.Reason
-	case stop.Outcome == window.Left && it.Kind == execution.ExternalDeployment:
+	case stop.Outcome == window.Left && w.Pinned.Handling.Ignores(it.Kind):
 		return Excluded, stop.Reason
 	case stop.Outcome == window.Left:
 		return LeftAlone, stop.Reason
@@ -498,27 +503,30 @@ func (g *Tally) finish() {
 
 // conclude says in one sentence how the maintenance went.
 func (m *Maintenance) conclude(b *window.Balance, p window.Pinned) {
-	g := m.Total
-	ours := g.Total - g.NotOurs
+	g, standing := m.Total, m.standing
 	took := Spoken(m.Until.Sub(m.Opened))
+	stopping := false
 	m.Verdict, m.Next = VerdictDone, b.Next(p)
 	switch m.Phase {
 	case window.PhaseOpen, window.PhaseStopping:
 		m.Verdict = VerdictUnderWay
-		m.Summary = fmt.Sprintf("Domino is being shut down: %d of %s are stopped", m.stopped(), executions(ours))
+		stopping, m.Summary = true, "Domino is being shut down: "+standing.Down()
 	case window.PhaseStopped:
 		m.Verdict = VerdictUnderWay
-		m.Summary = fmt.Sprintf("Domino is %s for maintenance: %d of %s are stopped", map[bool]string{true: "not all down", false: "down"}[b.Partial], m.stopped(), executions(ours))
+		stopping, m.Summary = true, fmt.Sprintf("Domino is %s for maintenance: %s", standing.HowDown(), standing.Down())
 	case window.PhaseRestoring:
 		m.Verdict = VerdictUnderWay
-		m.Summary = fmt.Sprintf("Domino is being brought back: %d of %s are running again", g.Back, executions(ours))
+		m.Summary = fmt.Sprintf("Domino is being brought back: %d of %s are running again", standing.Start.Done, executions(standing.Start.Of))
 	default:
-		m.Summary = fmt.Sprintf("%d of %s are running again after %s", g.Back, executions(ours), took)
-		if g.Back == ours {
-			m.Summary = fmt.Sprintf("All %s are running again after %s", executions(ours), took)
+		m.Summary = fmt.Sprintf("%d of %s are running again after %s", standing.Start.Done, executions(standing.Start.Of), took)
+		if standing.Start.Done == standing.Start.Of {
+			m.Summary = fmt.Sprintf("All %s are running again after %s", executions(standing.Start.Of), took)
+		}
+		if standing.Start.Of == 0 {
+			m.Summary = fmt.Sprintf("Nothing was stopped in %s", took)
 		}
 	}
-	if ours == 1 {
+	if standing.Start.Of == 1 {
 		m.Summary = strings.Replace(m.Summary, "All 1 execution are", "The one execution is", 1)
 	}
 	var but []string
@@ -526,8 +534,8 @@ func (m *Maintenance) conclude(b *window.Balance, p window.Pinned) {
 		m.Verdict = VerdictAttention
 		but = append(but, fmt.Sprintf("%d need%s attention", g.Failed, ending(g.Failed)))
 	}
-	if g.Left > 0 {
-		but = append(but, map[bool]string{true: "1 is left to its owner", false: fmt.Sprintf("%d are left to their owners", g.Left)}[g.Left == 1])
+	if n := standing.Start.Left - m.givenUp(); n > 0 && !stopping {
+		but = append(but, map[bool]string{true: "1 is left to its owner", false: fmt.Sprintf("%d are left to their owners", n)}[n == 1])
 	}
 	if n := m.guessed(); n > 0 {
 		but = append(but, fmt.Sprintf("%d came back perhaps not as before", n))
@@ -555,11 +563,11 @@ func (m *Maintenance) guessed() int {
 	return n
 }
 
-// stopped is how many are down, whether or not they have come back since.
-func (m *Maintenance) stopped() int {
+// givenUp is how many were given up, and are counted as what needs attention.
+func (m *Maintenance) givenUp() int {
 	n := 0
 	for _, e := range m.Entries {
-		if len(e.Outages) > 0 && !e.Outages[len(e.Outages)-1].Down.IsZero() {
+		if e.Outcome == GivenUp {
 			n++
 		}
 	}

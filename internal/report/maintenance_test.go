@@ -402,9 +402,9 @@ func TestTheSummary(t *testing.T) {
 		verdict report.Verdict
 		want    string
 	}{
-		{"opened", nil, report.VerdictUnderWay, "Domino is being shut down: 0 of 6 executions are stopped."},
-		{"in trouble", stopped(), report.VerdictAttention, "Domino is being shut down: 3 of 5 executions are stopped; 1 needs attention."},
-		{"done", restored(), report.VerdictAttention, "3 of 5 executions are running again after 1 h 00 min; 1 needs attention, 1 is left to its owner."},
+		{"opened", nil, report.VerdictUnderWay, "Domino is being shut down: 0 of 6 executions are down, 6 remain."},
+		{"in trouble", stopped(), report.VerdictAttention, "Domino is being shut down: 4 of 6 executions are down, 1 failed, 1 remains; 1 needs attention."},
+		{"done", restored(), report.VerdictAttention, "3 of 4 executions are running again after 1 h 00 min; 1 needs attention, 1 is left to its owner."},
 	} {
 		m := report.Of(maintenance(c.lines))
 		if m.Summary != c.want || m.Verdict != c.verdict {

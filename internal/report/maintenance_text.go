@@ -45,7 +45,10 @@ func (m *Maintenance) WriteText(w io.Writer) error {
 	row(map[bool]string{true: "closed", false: "known to"}[m.Phase == "closed"], fmt.Sprintf("%s, %s later", m.Until.UTC().Format(day), Spoken(m.Until.Sub(m.Opened))))
 	row("snapshot", m.Snapshot)
 	if !m.Quiet.IsZero() {
-		row("quiet", "a scan last found nothing running at "+m.Quiet.UTC().Format(day))
+		row("quiet", m.StillRuns.Quiet(m.Quiet.UTC().Format(day)))
+	}
+	if still := m.StillRuns; still != nil && still.Total > 0 {
+		row("still ran", fmt.Sprintf("%d at %s: %s", still.Total, still.Seen.UTC().Format(day), still.Why()))
 	}
 	b.WriteString("\n")
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)

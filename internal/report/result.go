@@ -44,6 +44,8 @@ type Result struct {
 	// Findings are what keeps executions from coming back as they were, or changes how they do.
 	Findings  []execution.Finding `json:"findings,omitempty"`
 	LastQuiet time.Time           `json:"lastQuiet,omitzero"`
+	// StillRuns is what the last scan of the shutdown saw running, and why.
+	StillRuns *window.StillRuns `json:"stillRuns,omitempty"`
 	// Journal is where the window's journal ends, once the run's end is on record.
 	Journal *window.Anchor `json:"journal,omitempty"`
 
@@ -138,7 +140,8 @@ func ExecutionOf(e execution.Execution, outcome, reason string) Execution {
 
 // Stopping fills in how far the shutdown of a window has come.
 func (r *Result) Stopping(b *window.Balance, f execution.Filter) {
-	r.fill(b, window.Stop, func(it *window.Item) bool { return it.Wanted() && f.Match(it.Execution) })
+	r.fill(b, window.Stop, func(it *window.Item) bool { return it.Meant(f) })
+	r.StillRuns = b.StillRuns
 }
 
 // Starting fills in how far the restore of a window has come, and lists what ran and was
@@ -168,7 +171,7 @@ func (r *Result) Starting(b *window.Balance, f execution.Filter) {
 }
 
 func (r *Result) fill(b *window.Balance, g window.Goal, mine func(*window.Item) bool) {
-	r.Phase, r.LastQuiet = b.Phase, b.LastQuiet
+	r.Phase, r.LastQuiet, r.StillRuns = b.Phase, b.LastQuiet, nil
 	r.Kinds, r.Executions = nil, nil
 	counts := map[execution.Kind]*KindCount{}
 	for _, k := range execution.Kinds() {

@@ -100,7 +100,7 @@ func (r *Result) head(b *strings.Builder) {
 		row("journal", r.Journal.String())
 	}
 	if !r.LastQuiet.IsZero() {
-		row("quiet", "a scan last found nothing running at "+r.LastQuiet.UTC().Format(time.RFC3339))
+		row("quiet", r.StillRuns.Quiet(r.LastQuiet.UTC().Format(time.RFC3339)))
 	}
 }
 

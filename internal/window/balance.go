@@ -56,6 +56,13 @@ type Item struct {
 // Wanted reports whether shutdown has to bring it down: it ran, or has been found running since.
 func (it *Item) Wanted() bool { return it.State.Up() || it.Supplement }
 
+// Meant reports whether the shutdown of a window with this filter is about it. What the journal says of its stop is enough
+// where the snapshot cannot be read.
+func (it *Item) Meant(f execution.Filter) bool {
+	unread := it.State == "" && it.Stop != (Attempt{})
+	return unread || it.Wanted() && f.Match(it.Execution)
+}
+
 // SeenDown reports whether the window has put on record that it does not run, and nothing since then that it does.
 func (it *Item) SeenDown() bool { return it.Stop.Outcome == Done || it.Stop.Outcome == NotOurs }
 
@@ -99,10 +106,11 @@ func (it *Item) Attempt(g Goal) *Attempt {
 // one snapshot and the journal of its window.
 type Balance struct {
 	Phase     Phase
-	LastQuiet time.Time // when a scan last found nothing that runs and should not
-	Notices   []Notice  // what users were told, the latest of each step
-	Partial   bool      // the shutdown that ended last did not bring down everything, or could not see that it had
-	GivenUp   string    // why the window was closed before all was back
+	LastQuiet time.Time  // when a scan last found nothing that runs and should not
+	Notices   []Notice   // what users were told, the latest of each step
+	StillRuns *StillRuns // what ran when the last shutdown that ended had looked for the last time; nil if nothing says so
+	Partial   bool       // the shutdown that ended last did not bring down everything, or could not see that it had
+	GivenUp   string     // why the window was closed before all was back
 
 	order []execution.Key
 	items map[execution.Key]*Item
@@ -144,6 +152,9 @@ func (b *Balance) Apply(lines ...Line) {
 			}
 		case Begin:
 			b.mode = l.Holder.Mode
+			if b.mode == ModeShutdown {
+				b.StillRuns = nil // it will look for itself
+			}
 			switch {
 			case b.mode == ModeRestore:
 				b.Phase, b.also = PhaseRestoring, l.Holder.Also
@@ -154,6 +165,9 @@ func (b *Balance) Apply(lines ...Line) {
 			// Code 0 and 3 end a shutdown that has tried everything; any other ends one that has not.
 			if b.mode == ModeShutdown && b.Phase == PhaseStopping && (*l.Code == 0 || *l.Code == 3) {
 				b.Phase, b.Partial = PhaseStopped, *l.Code == 3
+			}
+			if l.StillRuns != nil {
+				b.StillRuns = l.StillRuns
 			}
 		case Quiet:
 			b.LastQuiet = l.At

@@ -67,6 +67,7 @@ type Line struct {
 	Holder    *Holder              `json:"holder,omitempty"`    // begin
 	Code      *int                 `json:"code,omitempty"`      // end: the run's exit code
 	Tally     *Tally               `json:"tally,omitempty"`     // end and closed: how far the window had come
+	StillRuns *StillRuns           `json:"stillRuns,omitempty"` // end of a shutdown: what its last scan saw running
 	Notice    *Notice              `json:"notice,omitempty"`    // told
 	// Findings, on a heartbeat, are what the run's preflight found. Reports tell of them; nothing is decided by them, so
 	// that a version that does not know them loses nothing.

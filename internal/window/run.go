@@ -435,7 +435,11 @@ func (r *Run) finish(ctx context.Context, lines ...Line) error {
 	r.still()
 	if r.balance != nil {
 		t := r.balance.Tally()
-		lines[len(lines)-1].Tally = &t
+		last := &lines[len(lines)-1]
+		last.Tally = &t
+		if last.Event == End && r.holder.Mode == ModeShutdown {
+			last.StillRuns = r.balance.StillRuns
+		}
 	}
 	return r.Append(ctx, lines...)
 }
