@@ -10,8 +10,8 @@ import (
 	"github.com/domino-maintenance-mode/dmm/internal/modes"
 )
 
-// wantNotRepeated asserts that a shutdown with the snapshot of a maintenance that is over is refused, with the window that
-// used it and what to do, that its dry run is, too, and that nothing is sent or written.
+// wantNotRepeated asserts that a shutdown with the snapshot of a maintenance that is over is refused, with the window
+// that used it and what to do, that its dry run is, too, and that nothing is sent or written.
 func (s *site) wantNotRepeated(used, window string, env ...string) {
 	s.t.Helper()
 	writes, keys := len(s.sim.Ledger().Writes()), len(s.keys(""))
@@ -45,8 +45,8 @@ func (s *site) ownerStopsAnApp() {
 	time.Sleep(time.Minute)
 }
 
-// A Job of an old revision that is made anew, or one whose mode was left in the values, runs what it ran: a shutdown with
-// the newest snapshot, which is that of a maintenance that is over.
+// A Job of an old revision that is made anew, or one whose mode was left in the values, runs what it ran: a shutdown
+// with the newest snapshot, which is that of a maintenance that is over.
 func TestAMaintenanceThatIsOverIsNotBegunAgain(t *testing.T) {
 	restored := func(s *site, _ string) { s.must(0, "restore") }
 	for name, c := range map[string]struct {
@@ -54,8 +54,11 @@ func TestAMaintenanceThatIsOverIsNotBegunAgain(t *testing.T) {
 		env    []string                     // of the shutdown that is repeated
 		window string                       // that used the snapshot
 	}{
-		"restored":               {restored, nil, "000001"},
-		"restored two hours ago": {func(s *site, id string) { restored(s, id); time.Sleep(2 * time.Hour) }, nil, "000001"},
+		"restored": {restored, nil, "000001"},
+		"restored two hours ago": {func(s *site, id string) {
+			restored(s, id)
+			time.Sleep(2 * time.Hour)
+		}, nil, "000001"},
 		"closed": {func(s *site, _ string) {
 			s.must(0, "close", "DMM_YES=true", "DMM_REASON=the deployment is rebuilt")
 		}, nil, "000001"},
@@ -93,13 +96,15 @@ func TestAMaintenanceThatIsOverIsNotBegunAgain(t *testing.T) {
 	}
 }
 
-// A Job tries again what failed: as long as the window is open it goes on. Called off meanwhile, it must not begin anew.
+// A Job tries again what failed: while the window is open it goes on. Called off meanwhile, it must not begin anew.
 func TestTheNextTryOfAShutdownThatWasCalledOffStopsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, small(), "DMM_RESTORE_WORKSPACES=true", "DMM_MAX_FAILURES=1")
 		ran := s.running()
 		used := s.must(0, "snapshot").Snapshot
-		s.sim.AddFault(dominosim.Fault{Method: "POST", Path: stopApp, Kind: dominosim.FaultStatus, Status: 400, Times: 2, Nth: 1})
+		s.sim.AddFault(dominosim.Fault{
+			Method: "POST", Path: stopApp, Kind: dominosim.FaultStatus, Status: 400, Times: 2, Nth: 1,
+		})
 		s.must(3, "shutdown")
 		if res := s.must(0, "shutdown"); res.Window != "000001" {
 			t.Errorf("the second try is in window %s", res.Window)

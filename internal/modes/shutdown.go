@@ -215,15 +215,16 @@ func (e *Env) knowsHowToStop(dep domino.Deployment) error {
 	}
 }
 
-// unused refuses a snapshot that a maintenance has begun with, and which is over: whoever runs its shutdown again without
-// another snapshot need not be a person who means it. It may be a Job that is made anew, by helm rollback or by an upgrade
-// of the release that kept its mode, or the next try of one whose maintenance was called off meanwhile.
+// unused refuses a snapshot whose maintenance is over: whoever runs its shutdown again without another snapshot need not
+// be a person who means it. It may be a Job that is made anew, by helm rollback or by an upgrade of the release that kept
+// its mode, or the next try of one whose maintenance was called off meanwhile.
 func (s *scene) unused(ctx context.Context, snap *snapshot.Snapshot) error {
 	begun := snap.From.Add(-aheadOfUs) // by a clock that may be ahead of those of the windows
 	for w := s.last; w != nil && !w.LastAt().Before(begun); {
 		if w.Pinned.Snapshot == snap.ID {
 			return &Refusal{
-				Reason: fmt.Sprintf("snapshot %s has had its maintenance, window %s, which was closed at %s: another one begins with a snapshot of its own",
+				Reason: fmt.Sprintf(
+					"snapshot %s has had its maintenance, window %s, which was closed at %s: another one begins with a snapshot of its own",
 					snap.ID, w.Name(), w.LastAt().UTC().Format(time.RFC3339)),
 				Next: "dmm snapshot, if another maintenance is meant; nothing was touched",
 			}
