@@ -24,7 +24,9 @@ killed at any moment, the same command goes on where it was. Jobs and builds are
 alongside, unless DMM_RUNNING_JOBS and DMM_RUNNING_BUILDS say otherwise.
 
 An execution that its owner had stopped before dmm did is not touched, and restore will not
-start it.`
+start it.
+
+Each maintenance begins with a snapshot of its own: the shutdown of one that is over is refused.`
 
 // listLag is how far behind Domino's lists, and its reads of one object, are taken to be at most: half of the settle
 // time, of which it is a part (40 of 80 s). What runs when a snapshot begins is in every
@@ -142,6 +144,9 @@ func (e *Env) snapshotFor(ctx context.Context, at *scene) (*snapshot.Snapshot, e
 		if err != nil {
 			return nil, err
 		}
+		if err := at.unused(ctx, snap); err != nil {
+			return nil, err
+		}
 		return snap, e.mayOpen(snap, at.domino)
 	}
 	last := at.last
@@ -208,6 +213,28 @@ func (e *Env) knowsHowToStop(dep domino.Deployment) error {
 		Reason: fmt.Sprintf("dmm knows no Domino %d, and this is %s: what a restore there needs may differ from what dmm records", dep.Version.Major, dep.Version),
 		Next:   "use a dmm that knows it, or set DMM_ALLOW_UNKNOWN_VERSION=true to treat it as Domino " + dep.Dialect.Name,
 	}
+}
+
+// unused refuses a snapshot whose maintenance is over: whoever runs its shutdown again without another snapshot need not
+// be a person who means it. It may be a Job that is made anew, by helm rollback or by an upgrade of the release that kept
+// its mode, or the next try of one whose maintenance was called off meanwhile.
+func (s *scene) unused(ctx context.Context, snap *snapshot.Snapshot) error {
+	begun := snap.From.Add(-aheadOfUs) // by a clock that may be ahead of those of the windows
+	for w := s.last; w != nil && !w.LastAt().Before(begun); {
+		if w.Pinned.Snapshot == snap.ID {
+			return &Refusal{
+				Reason: fmt.Sprintf(
+					"snapshot %s has had its maintenance, window %s, which was closed at %s: another one begins with a snapshot of its own",
+					snap.ID, w.Name(), w.LastAt().UTC().Format(time.RFC3339)),
+				Next: "dmm snapshot, if another maintenance is meant; nothing was touched",
+			}
+		}
+		var err error
+		if w, err = window.Read(ctx, s.store, w.Number-1); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // mayOpen guards a new window against a snapshot that does not show what runs now.

@@ -89,15 +89,47 @@ func TestMaintenance(t *testing.T) {
 				}
 			}
 			s.wantNoSecret(dominosim.DefaultAPIKey)
+			s.wantNotRepeated("2", "6")
+			s.wantWhole(before, 1)
 			s.run(helm, "uninstall", "dmm", "--namespace", s.namespace, "--timeout", "60s")
 			if _, err := cluster.CoreV1().PersistentVolumeClaims(s.namespace).Get(t.Context(), "dmm", metav1.GetOptions{}); err != nil {
 				t.Errorf("the records went with the release: %v", err)
 			}
-			if jobs, err := cluster.BatchV1().Jobs(s.namespace).List(t.Context(), metav1.ListOptions{}); err != nil || len(jobs.Items) != 3 {
+			if jobs, err := cluster.BatchV1().Jobs(s.namespace).List(t.Context(), metav1.ListOptions{}); err != nil || len(jobs.Items) != 4 {
 				t.Errorf("the Jobs and their logs went with the release: %v %v", jobs, err)
 			}
 		})
 	}
+}
+
+// wantNotRepeated asserts that the shutdown of a maintenance that is over stops nothing when Helm makes its Job anew:
+// after a rollback to its revision, where the Job was deleted or has expired, and after an upgrade for another purpose,
+// which keeps the mode of the release.
+func (s *site) wantNotRepeated(revision, next string) {
+	s.t.Helper()
+	writes := len(s.sim.Ledger().Writes())
+	s.kubectl("delete", "job", "dmm-shutdown-"+revision)
+	s.run(s.helm, "rollback", "dmm", revision, "--namespace", s.namespace)
+	s.wantRefused("dmm-shutdown-"+revision, "has had its maintenance, window 000001, which was closed at",
+		"Next: dmm snapshot, if another maintenance is meant")
+	s.run(s.helm, "upgrade", "dmm", chart, "--namespace", s.namespace, "--reset-then-reuse-values",
+		"--set", "job.annotations.purpose=another")
+	s.wantRefused("dmm-shutdown-"+next, "has had its maintenance, window 000001")
+	if n := len(s.sim.Ledger().Writes()) - writes; n > 0 {
+		s.t.Errorf("%d calls that change something were sent", n)
+	}
+}
+
+// wantRefused waits for a Job that a guard refuses, and asserts that it is not tried again and says why.
+func (s *site) wantRefused(job string, words ...string) {
+	s.t.Helper()
+	if how := s.over(job); how != batchv1.JobFailed {
+		s.t.Errorf("Job %s ended as %s", job, how)
+	}
+	if pods := s.podsOf(job); len(pods) != 1 || exit(pods[0]) != 4 {
+		s.t.Errorf("Job %s had %d pods, the first of which ended with %d", job, len(pods), exit(pods[0]))
+	}
+	s.wantLog(job, words...)
 }
 
 // Beside a Domino with its usual names nothing has to be set but the credentials and a mode (and the image, which is in no registry
@@ -179,14 +211,7 @@ func TestTwoJobsAtOnce(t *testing.T) {
 	s.midShutdown()
 	s.fromCron("shutdown", "two")
 	s.fromCron("audit", "audit")
-	if how := s.over("two"); how != batchv1.JobFailed {
-		t.Errorf("the second Job ended as %s", how)
-	}
-	pods := s.podsOf("two")
-	if len(pods) != 1 || exit(pods[0]) != 4 {
-		t.Errorf("the second Job had %d pods, the first of which ended with %d", len(pods), exit(pods[0]))
-	}
-	s.wantLog("two", "at work", "Next: dmm status; then wait for that run to end")
+	s.wantRefused("two", "at work", "Next: dmm status; then wait for that run to end")
 	s.over("audit")
 	if pods := s.podsOf("audit"); exit(pods[0]) != 0 && exit(pods[0]) != 7 {
 		t.Errorf("the audit beside them ended with %d:\n%s", exit(pods[0]), s.log("audit"))
