@@ -177,6 +177,7 @@ func onStores(t *testing.T, test func(t *testing.T, s *site)) {
 		if endpoint == "" {
 			t.Skip("needs a storage server: run make test-servers")
 		}
+		t.Parallel() // it waits for the most part
 		c := small()
 		c.StartTime, c.StopTime = 200*time.Millisecond, 200*time.Millisecond
 		s := newSite(t, c, "DMM_RESTORE_WORKSPACES=true", "DMM_SETTLE=2s", "DMM_LEASE=3s")
@@ -212,6 +213,7 @@ func TestWhatAStoreForgetsDuringAStepIsPutBack(t *testing.T) {
 	} {
 		step := c.step
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			onStores(t, func(t *testing.T, s *site) {
 				ran := s.running()
 				s.must(0, "snapshot")
@@ -441,6 +443,7 @@ func TestWhatAStoreHasForgottenBetweenTheStepsIsNamed(t *testing.T) {
 		"swapped for an empty one":           {func(s *site) { s.store = mem.New() }, -1},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			onStores(t, func(t *testing.T, s *site) {
 				ran := s.running()
 				s.must(0, "snapshot")

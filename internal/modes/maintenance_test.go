@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -38,7 +39,12 @@ func TestMain(m *testing.M) {
 		}
 		w.kill(e) // as main does
 	})
-	goleak.VerifyTestMain(m)
+	var options []goleak.Option
+	if os.Getenv("DMM_TEST_S3_ENDPOINT") != "" { // whose client keeps connections that nobody can close
+		options = append(options, goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"),
+			goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"))
+	}
+	goleak.VerifyTestMain(m, options...)
 }
 
 // site is a simulated deployment with the store its maintenance is recorded in, and the
