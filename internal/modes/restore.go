@@ -240,7 +240,8 @@ func (e *Env) policy(at *scene, snap *snapshot.Snapshot, run string) converge.Po
 	}
 	return converge.Policy{
 		Filter: e.filter(), Leave: leave,
-		AppsRenamed: !execution.SameInstances(snap.Domino.Version, at.domino.Version.Raw),
+		AppsRenamed:  !execution.SameInstances(snap.Domino.Version, at.domino.Version.Raw),
+		AllowChanged: e.Config.AllowChanged,
 	}
 }
 
