@@ -247,6 +247,7 @@ func TestForgedArgumentsOfWhatDmmStoppedAreRefused(t *testing.T) {
 func TestAForgedSnapshotDoesNotChooseWhatRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, small())
+		s.cluster = true // which bears witness to what runs, and to no arguments
 		app := s.anyRunning(dominosim.KindApp)
 		was := s.running()[app]
 		id := s.must(0, "snapshot").Snapshot
