@@ -24,7 +24,8 @@ func Unlike(c execution.Comparison) string {
 		text = "it is started with what is on record, which differs from what Domino says of it: " + c.Different()
 	}
 	if len(c.Untold) > 0 {
-		text = also(text, "Domino does not tell its "+strings.Join(c.Untold, ", ")+", which could not be compared with what is on record")
+		untold := strings.Join(c.Untold, ", ")
+		text = also(text, "Domino does not tell its "+untold+", which could not be compared with what is on record")
 	}
 	return text
 }

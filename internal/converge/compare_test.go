@@ -12,7 +12,8 @@ import (
 	"github.com/domino-maintenance-mode/dmm/internal/window"
 )
 
-// stale is a driver of an app whose arguments agree with the record as soon as what Domino shows is not older than that.
+// stale is a driver of an app whose arguments agree with the record as soon as what Domino shows is not older than
+// that.
 type stale struct {
 	execution.Driver
 	fresh  time.Time
@@ -75,15 +76,18 @@ func TestAStartIsRefusedByWhatIsNotOlderThanTheRecord(t *testing.T) {
 				}}
 				item := &window.Item{Execution: app(running, "1")}
 				item.Stop = window.Attempt{Intents: 1, Outcome: window.Done, Before: "1", Instance: "1"}
-				if err := e.Execute(t.Context(), Plan{Goal: window.Start, AllowChanged: c.allowed, Steps: []Step{{Item: item}}}); err != nil {
+				plan := Plan{Goal: window.Start, AllowChanged: c.allowed, Steps: []Step{{Item: item}}}
+				if err := e.Execute(t.Context(), plan); err != nil {
 					t.Fatal(err)
 				}
 				last := (*journal)[len(*journal)-1]
-				if last.Event != c.want || !strings.Contains(last.Reason, c.says) || c.says == "" && last.Reason != "" || d.starts != c.starts {
-					t.Errorf("%s (%s) after %d starts, want %s (%s) after %d", last.Event, last.Reason, d.starts, c.want, c.says, c.starts)
+				says := strings.Contains(last.Reason, c.says) && (c.says != "" || last.Reason == "")
+				if last.Event != c.want || !says || d.starts != c.starts {
+					t.Errorf("%s (%s) after %d starts, want %s (%s)", last.Event, last.Reason, d.starts, c.want, c.says)
 				}
 				if c.want == window.Failed && (len(*journal) != 1 || time.Since(began) < lag) {
-					t.Errorf("the journal has %d lines after %s, want the outcome alone, not before %s", len(*journal), time.Since(began), lag)
+					t.Errorf("the journal has %d lines after %s, want the outcome alone, not before %s",
+						len(*journal), time.Since(began), lag)
 				}
 			})
 		})

@@ -11,8 +11,9 @@ import (
 )
 
 // A record may be forged: whoever may write to the store could choose with what something is started, as the user whose
-// key dmm has. So what a start is about to send is compared before with what Domino itself tells: of the execution's row, of
-// its latest instance or session, and of its version. Each kind names here what its start takes from the record.
+// key dmm has. So what a start is about to send is compared before with what Domino itself tells: of the execution's
+// row, of its latest instance or session, and of its version. Each kind names here what its start takes from the
+// record.
 //
 //   - App: tier, environment, commit, git reference, bundle and mounts.
 //   - Workspace: its project and mounts.
@@ -82,8 +83,8 @@ func says(values ...string) source {
 	return func() (told, error) { return told{known: len(values) > 0, values: values}, nil }
 }
 
-// hold compares what is sent of a field with sources, of which each further one is asked only for what those before have
-// not confirmed.
+// hold compares what is sent of a field with sources, of which each further one is asked only for what those before
+// have not confirmed.
 func (c *Comparison) hold(field string, sent []string, sources ...source) error {
 	rest := slices.DeleteFunc(slices.Clone(sent), func(v string) bool { return v == "" })
 	known := false
@@ -138,8 +139,8 @@ type appWord struct {
 	drafted  bool // there is no version
 }
 
-// of asks for the latest instance, which all releases tell of (op getAppInstanceDetails; api.md §8). It is nil where Domino
-// refuses to.
+// of asks for the latest instance, which all releases tell of (op getAppInstanceDetails; api.md §8). It is nil where
+// Domino refuses to, and where there is none.
 func (w *appWord) of(ctx context.Context) (*domino.AppInstance, error) {
 	if w.asked.instance || w.row.Instance == "" {
 		return w.instance, nil
@@ -155,8 +156,8 @@ func (w *appWord) of(ctx context.Context) (*domino.AppInstance, error) {
 	return w.instance, nil
 }
 
-// published asks for the app's version. known is whether Domino told, be it that there is none: classic apps have none, nor
-// have drafts (api.md §8b).
+// published asks for the app's version. known is whether Domino told, be it that there is none: classic apps have none,
+// nor have drafts (api.md §8b).
 func (w *appWord) published(ctx context.Context) (v *domino.BetaAppVersion, known bool, err error) {
 	switch {
 	case !w.client.Dialect().BetaApps:
@@ -174,9 +175,12 @@ func (w *appWord) published(ctx context.Context) (v *domino.BetaAppVersion, know
 	return w.version, w.version != nil || w.drafted, nil
 }
 
-// byInstance is a source out of the latest instance.
+// byInstance is a source out of the latest instance. An app that never ran has run with nothing.
 func (w *appWord) byInstance(ctx context.Context, tell func(in *domino.AppInstance) told) source {
 	return func() (told, error) {
+		if w.row.Instance == "" {
+			return told{known: true}, nil
+		}
 		in, err := w.of(ctx)
 		if err != nil || in == nil {
 			return told{}, err
@@ -185,19 +189,14 @@ func (w *appWord) byInstance(ctx context.Context, tell func(in *domino.AppInstan
 	}
 }
 
-// byVersion is a source out of the version. none is whether an app without one, or a version that does not say, tells that
-// there is nothing.
-func (w *appWord) byVersion(ctx context.Context, none bool, tell func(v *domino.BetaAppVersion) []string) source {
+// byVersion is a source out of the version. One that does not say tells nothing.
+func (w *appWord) byVersion(ctx context.Context, tell func(v *domino.BetaAppVersion) []string) source {
 	return func() (told, error) {
-		v, known, err := w.published(ctx)
-		if err != nil {
+		v, _, err := w.published(ctx)
+		if err != nil || v == nil {
 			return told{}, err
 		}
-		var values []string
-		if v != nil {
-			values = slices.DeleteFunc(tell(v), func(s string) bool { return s == "" })
-		}
-		return told{known: len(values) > 0 || known && none, values: values}, nil
+		return says(tell(v)...)()
 	}
 }
 
@@ -210,44 +209,55 @@ func (d *apps) Verify(ctx context.Context, e, now Execution, older bool) (Compar
 	}
 	s, _ := d.client.Dialect().AcceptedStart(r.AppStart)
 	w := &appWord{apps: d, row: now}
-	for _, field := range []func() error{
-		func() error {
-			return c.hold("hardwareTierId", []string{s.HardwareTierID}, says(now.HardwareTier), w.tier(ctx, s.HardwareTierID),
-				w.byVersion(ctx, false, func(v *domino.BetaAppVersion) []string { return []string{v.HardwareTierID} }))
-		},
-		func() error {
-			return c.hold("environmentId", []string{s.EnvironmentID}, says(now.Environment), w.environment(ctx, s.EnvironmentID),
-				w.byVersion(ctx, false, func(v *domino.BetaAppVersion) []string { return []string{v.EnvironmentID} }))
-		},
-		func() error {
-			return c.hold("commitId", []string{s.CommitID},
-				w.byInstance(ctx, func(in *domino.AppInstance) told { return told{in.InputCommitID != "", []string{in.InputCommitID}, ""} }),
-				w.byVersion(ctx, false, func(v *domino.BetaAppVersion) []string { return []string{v.DFSCommitID} }))
-		},
-		func() error { return c.hold("mainRepoGitRef", refOf(s.MainRepoGitRef), w.gitRef(ctx)...) },
-		func() error {
-			return c.hold("bundleId", []string{s.BundleID}, w.byVersion(ctx, true, func(v *domino.BetaAppVersion) []string { return []string{v.BundleID} }))
-		},
-		func() error {
-			return c.hold("externalVolumeMountIds", s.ExternalVolumeMountIDs, w.volumes(ctx, older)...)
-		},
-		func() error {
-			return c.hold("netAppVolumeIds", s.NetAppVolumeIDs,
-				w.byInstance(ctx, func(in *domino.AppInstance) told {
-					return told{known: d.client.Dialect().AppMounts, values: mountIDs(in.NetAppVolumes)}
-				}),
-				w.byVersion(ctx, false, func(v *domino.BetaAppVersion) []string { return v.NetAppVolumeIDs }))
-		},
+	for _, f := range []struct {
+		name string
+		sent []string
+		from []source
+	}{
+		{"hardwareTierId", []string{s.HardwareTierID}, []source{
+			says(now.HardwareTier), w.tier(ctx, s.HardwareTierID),
+			w.byVersion(ctx, func(v *domino.BetaAppVersion) []string { return []string{v.HardwareTierID} }),
+		}},
+		{"environmentId", []string{s.EnvironmentID}, []source{
+			says(now.Environment), w.environment(ctx, s.EnvironmentID),
+			w.byVersion(ctx, func(v *domino.BetaAppVersion) []string { return []string{v.EnvironmentID} }),
+		}},
+		{"commitId", []string{s.CommitID}, []source{
+			w.byInstance(ctx, func(in *domino.AppInstance) told {
+				return told{known: in.InputCommitID != "", values: []string{in.InputCommitID}}
+			}),
+			w.byVersion(ctx, func(v *domino.BetaAppVersion) []string { return []string{v.DFSCommitID} }),
+		}},
+		{"mainRepoGitRef", refOf(s.MainRepoGitRef), w.gitRef(ctx)},
+		{"bundleId", []string{s.BundleID}, []source{w.bundle(ctx)}},
+		{"externalVolumeMountIds", s.ExternalVolumeMountIDs, w.volumes(ctx, older)},
+		{"netAppVolumeIds", s.NetAppVolumeIDs, []source{
+			w.byInstance(ctx, func(in *domino.AppInstance) told {
+				return told{known: d.client.Dialect().AppMounts, values: mountIDs(in.NetAppVolumes)}
+			}),
+			w.byVersion(ctx, func(v *domino.BetaAppVersion) []string { return v.NetAppVolumeIDs }),
+		}},
 	} {
-		if err := field(); err != nil {
+		if err := c.hold(f.name, f.sent, f.from...); err != nil {
 			return c, err
 		}
 	}
 	return c, nil
 }
 
-// tier tells the hardware tier of the latest instance, which names it (api.md §8, common.AppInstanceDetails): the row may
-// show what the owner has chosen for the next start. Only administrators name tiers.
+// bundle tells the version's bundle. An app without a version, and a version that names none, has none.
+func (w *appWord) bundle(ctx context.Context) source {
+	return func() (told, error) {
+		v, known, err := w.published(ctx)
+		if err != nil || v == nil || v.BundleID == "" {
+			return told{known: known}, err
+		}
+		return told{known: true, values: []string{v.BundleID}}, nil
+	}
+}
+
+// tier tells the hardware tier of the latest instance, which names it (api.md §8, common.AppInstanceDetails): the row
+// may show what the owner has chosen for the next start. Only administrators name tiers.
 func (w *appWord) tier(ctx context.Context, id string) source {
 	return func() (told, error) {
 		in, err := w.of(ctx)
@@ -259,15 +269,16 @@ func (w *appWord) tier(ctx context.Context, id string) source {
 		if err != nil {
 			return told{}, notAnswered(err)
 		}
-		if slices.ContainsFunc(list, func(one domino.HardwareTier) bool { return one.ID == id && one.Name == in.HardwareTierName }) {
+		is := func(one domino.HardwareTier) bool { return one.ID == id && one.Name == in.HardwareTierName }
+		if slices.ContainsFunc(list, is) {
 			t.values, t.shown = []string{id}, ""
 		}
 		return t, nil
 	}
 }
 
-// environment tells whether the latest instance runs in an environment: on its latest or active revision. A name tells it
-// only where nothing else does, and no other environment has it: everybody may name one.
+// environment tells whether the latest instance runs in an environment: on its latest or active revision. A name tells
+// it only where nothing else does, and no other environment has it: everybody may name one.
 func (w *appWord) environment(ctx context.Context, id string) source {
 	return func() (told, error) {
 		in, err := w.of(ctx)
@@ -325,12 +336,12 @@ func (w *appWord) gitRef(ctx context.Context) []source {
 			}
 			return told{known: true, values: refOf(&domino.GitRef{Type: "commitId", Value: in.MainRepo.Commit})}
 		}),
-		w.byVersion(ctx, false, func(v *domino.BetaAppVersion) []string { return refOf(v.GitRef) }),
+		w.byVersion(ctx, func(v *domino.BetaAppVersion) []string { return refOf(v.GitRef) }),
 	}
 }
 
-// volumes are those of the latest instance, or of the version where the instance does not tell. Where neither does, or did
-// when it was recorded, those of the project stand in, as they did for the record (api.md §16).
+// volumes are those of the latest instance, or of the version where the instance does not tell. Where neither does, or
+// did when it was recorded, those of the project stand in, as they did for the record (api.md §16).
 func (w *appWord) volumes(ctx context.Context, older bool) []source {
 	untold := older || !w.client.Dialect().AppMounts
 	return []source{
@@ -338,9 +349,9 @@ func (w *appWord) volumes(ctx context.Context, older bool) []source {
 			return told{known: w.client.Dialect().AppMounts, values: mountIDs(in.Volumes)}
 		}),
 		w.byNames(ctx),
-		w.byVersion(ctx, false, func(v *domino.BetaAppVersion) []string { return v.ExternalVolumeMountIDs }),
+		w.byVersion(ctx, func(v *domino.BetaAppVersion) []string { return v.ExternalVolumeMountIDs }),
 		func() (told, error) {
-			if !untold && (w.instance != nil || w.version != nil) {
+			if !untold && (w.row.Instance == "" || w.instance != nil || w.version != nil) {
 				return told{}, nil
 			}
 			return projectVolumes(ctx, w.client, w.row.Project.ID)
@@ -399,8 +410,8 @@ func mountIDs(mounts []domino.Mount) []string {
 	return ids
 }
 
-// Verify compares a workspace's mounts with those of its latest session, which the read has shown but for NetApp volumes. One
-// that never had a session has none.
+// Verify compares a workspace's mounts with those of its latest session, which the read has shown but for NetApp
+// volumes. One that never had a session has none.
 func (d *workspaces) Verify(ctx context.Context, e, now Execution, _ bool) (Comparison, error) {
 	var r workspaceRestart
 	var c Comparison
@@ -462,8 +473,8 @@ func (d *deployments) Verify(_ context.Context, e, now Execution, _ bool) (Compa
 	return c, nil
 }
 
-// Verify compares the ids by which a job is run again with those of the job that was read. Before 6.0 Domino does not tell
-// its project, and the one that it was read by stands in.
+// Verify compares the ids by which a job is run again with those of the job that was read. Before 6.0 Domino does not
+// tell its project, and the one that it was read by stands in.
 func (d *jobs) Verify(_ context.Context, e, now Execution, _ bool) (Comparison, error) {
 	var r jobRestart
 	var c Comparison

@@ -4,13 +4,16 @@ import (
 	"encoding/json"
 	"maps"
 	"net/http"
-	"strings"
+	"slices"
 	"sync/atomic"
 	"testing"
 
 	"github.com/domino-maintenance-mode/dmm/internal/dominosim"
 	"github.com/domino-maintenance-mode/dmm/internal/execution"
 )
+
+// attackers is an id of something that no execution has run with.
+const attackers = "65a000030e5b28ad0f000099"
 
 // replaced is e with some of its restart arguments replaced.
 func replaced(t *testing.T, e execution.Execution, args map[string]any) execution.Execution {
@@ -66,7 +69,8 @@ var lackingRows = changeAnswers("^/v4/modelProducts(/[0-9a-f]{24})?$", func(v an
 func TestTheInstanceTellsWhatTheRowOfAnAppLacks(t *testing.T) {
 	inTime(t, "6.1", func(t *testing.T) {
 		s := newSite(t, dominosim.Config{Profile: "6.1", Plain: true, Projects: 4, Apps: 16}, lackingRows)
-		e := s.find(execution.App, s.running(dominosim.KindApp, func(_ dominosim.Object, r dominosim.Run) bool { return s.classic(r) }).ID)
+		o := s.running(dominosim.KindApp, func(_ dominosim.Object, r dominosim.Run) bool { return s.classic(r) })
+		e := s.find(execution.App, o.ID)
 		s.stop(e)
 		agrees := func(when string) {
 			t.Helper()
@@ -80,14 +84,15 @@ func TestTheInstanceTellsWhatTheRowOfAnAppLacks(t *testing.T) {
 		s.sim.ReviseEnvironment(e.Environment, true, false)
 		agrees("it has the name alone")
 		other := s.otherEnvironment(e)
-		if c := s.verify(replaced(t, e, map[string]any{"environmentId": other}), false); len(c.Differs) != 1 || c.Differs[0].Field != "environmentId" {
+		c := s.verify(replaced(t, e, map[string]any{"environmentId": other}), false)
+		if len(c.Differs) != 1 || c.Differs[0].Field != "environmentId" {
 			t.Errorf("another environment: %+v, want a difference in it", c)
 		}
 	})
 }
 
-// Everybody may give an environment the name of another one: a name that two have tells nothing, nor does a name where the row
-// tells the id, even if nothing else that is listed has it.
+// Everybody may give an environment the name of another one: a name that two have tells nothing, nor does a name where
+// the row tells the id, even if nothing else that is listed has it.
 func TestAnEnvironmentOfTheSameNameIsAnother(t *testing.T) {
 	for name, rowTells := range map[string]bool{"the row tells": true, "the row does not tell": false} {
 		inTime(t, name, func(t *testing.T) {
@@ -129,11 +134,14 @@ func TestWhatDominoDoesNotTellCouldNotBeCompared(t *testing.T) {
 		s := newSite(t, dominosim.Config{Profile: "6.1", Plain: true, Projects: 4, Apps: 4})
 		e := s.app()
 		s.stop(e)
-		for _, path := range []string{"^/v4/modelProducts/apps/versions/", "^/api/apps/beta/apps/", "^/v4/datamount/projects/"} {
+		for _, path := range []string{
+			"^/v4/modelProducts/apps/versions/", "^/api/apps/beta/apps/", "^/v4/datamount/projects/",
+		} {
 			s.sim.AddFault(dominosim.Fault{Path: path, Kind: dominosim.FaultStatus, Status: 403, Times: -1})
 		}
-		c := s.verify(replaced(t, e, map[string]any{"externalVolumeMountIds": []string{"65a000030e5b28ad0f000099"}}), false)
-		if got := strings.Join(c.Untold, " "); !strings.Contains(got, "commitId") || !strings.Contains(got, "externalVolumeMountIds") || len(c.Differs) > 0 {
+		c := s.verify(replaced(t, e, map[string]any{"externalVolumeMountIds": []string{attackers}}), false)
+		commit, volumes := slices.Contains(c.Untold, "commitId"), slices.Contains(c.Untold, "externalVolumeMountIds")
+		if !commit || !volumes || len(c.Differs) > 0 {
 			t.Errorf("%+v, want commit and volumes not to be told", c)
 		}
 	})
@@ -150,12 +158,14 @@ func TestWhatDominoDoesNotTellCouldNotBeCompared(t *testing.T) {
 	})
 }
 
-// Before 6.1 Domino tells no mounts: all of the project's stand in for the record, and for the comparison after the upgrade.
-// No others do, nor do these where the record is of a release that told.
+// Before 6.1 Domino tells no mounts: all of the project's stand in for the record, and for the comparison after the
+// upgrade. No others do, nor do these where the record is of a release that told.
 func TestMountsThatWereGuessedAreComparedWithTheProjects(t *testing.T) {
 	inTime(t, "5.9 to 6.1", func(t *testing.T) {
 		s := newSite(t, dominosim.Config{Profile: "5.9", Plain: true, Projects: 4, Apps: 16})
-		o := s.running(dominosim.KindApp, func(_ dominosim.Object, r dominosim.Run) bool { return len(s.volumesOf(r)) > len(r.Volumes) })
+		o := s.running(dominosim.KindApp, func(_ dominosim.Object, r dominosim.Run) bool {
+			return len(s.volumesOf(r)) > len(r.Volumes)
+		})
 		e := s.find(execution.App, o.ID)
 		s.stop(e)
 		s.upgrade("6.1")
@@ -166,10 +176,29 @@ func TestMountsThatWereGuessedAreComparedWithTheProjects(t *testing.T) {
 		}{
 			"guessed":         {e, true, 0},
 			"no guess":        {e, false, 1},
-			"not the project": {replaced(t, e, map[string]any{"externalVolumeMountIds": []string{"65a000030e5b28ad0f000099"}}), true, 1},
+			"not the project": {replaced(t, e, map[string]any{"externalVolumeMountIds": []string{attackers}}), true, 1},
 		} {
 			if c := s.verify(tt.e, tt.older); len(c.Differs) != tt.differs || len(c.Untold) > 0 {
 				t.Errorf("%s: %+v, want %d differences", name, c, tt.differs)
+			}
+		}
+	})
+}
+
+// What an app that never ran is started with is nobody's word but the record's: Domino has none, and that is told.
+func TestAnAppThatNeverRanHasRunWithNothing(t *testing.T) {
+	inTime(t, "6.2", func(t *testing.T) {
+		s := newSite(t, dominosim.Config{Profile: "6.2", Plain: true, Projects: 1, Apps: 1})
+		id := s.sim.CreateApp(dominosim.AppSpec{Name: "draft"})
+		e := execution.Execution{Kind: execution.App, ID: id, Restart: []byte("{}")}
+		for field, value := range map[string]any{
+			"commitId": "0123", "netAppVolumeIds": []string{attackers}, "bundleId": attackers,
+			"externalVolumeMountIds": []string{attackers},
+			"mainRepoGitRef":         map[string]string{"type": "branches", "value": "x"},
+		} {
+			c := s.verify(replaced(t, e, map[string]any{field: value}), false)
+			if len(c.Differs) != 1 || c.Differs[0].Field != field {
+				t.Errorf("%s: %+v, want a difference in it", field, c)
 			}
 		}
 	})
@@ -179,9 +208,14 @@ func TestMountsThatWereGuessedAreComparedWithTheProjects(t *testing.T) {
 func TestWhatAComparisonCosts(t *testing.T) {
 	eachProfile(t, func(t *testing.T, profile string) {
 		var requests atomic.Int64
-		c := dominosim.Config{Profile: profile, Plain: true, Projects: 4, Apps: 4, Models: 2, Workspaces: 3, Schedules: 1, Jobs: 1}
+		c := dominosim.Config{
+			Profile: profile, Plain: true, Projects: 4, Apps: 4, Models: 2, Workspaces: 3, Schedules: 1, Jobs: 1,
+		}
 		s := newSite(t, c, func(next http.RoundTripper) http.RoundTripper {
-			return roundTripper(func(r *http.Request) (*http.Response, error) { requests.Add(1); return next.RoundTrip(r) })
+			return roundTripper(func(r *http.Request) (*http.Response, error) {
+				requests.Add(1)
+				return next.RoundTrip(r)
+			})
 		})
 		for _, e := range s.inventory().Executions {
 			if !e.State.Up() || execution.Classic(e) {

@@ -13,8 +13,8 @@ import (
 	"github.com/domino-maintenance-mode/dmm/internal/report"
 )
 
-// previewArguments completes the preview of a restore with Domino's own word: as who it knows each execution, and whether
-// it tells otherwise of what a start would send. It returns how many starts would be refused for that.
+// previewArguments completes the preview of a restore with Domino's own word: as who it knows each execution, and
+// whether it tells otherwise of what a start would send. It returns how many starts would be refused for that.
 func (e *Env) previewArguments(ctx context.Context, at *scene, plan converge.Plan) (refused int, err error) {
 	if len(plan.Steps) == 0 {
 		return 0, nil
@@ -67,7 +67,9 @@ type comparison struct {
 }
 
 // compareAll compares what the starts of a plan would send with what Domino tells. What runs is not started.
-func compareAll(ctx context.Context, drivers *execution.Drivers, plan converge.Plan, seen map[execution.Key]sighted) (map[execution.Key]comparison, error) {
+func compareAll(
+	ctx context.Context, drivers *execution.Drivers, plan converge.Plan, seen map[execution.Key]sighted,
+) (map[execution.Key]comparison, error) {
 	all := map[execution.Key]comparison{}
 	var mu sync.Mutex
 	reads := crash.NewGroup(64) // the client's limiter sets the pace

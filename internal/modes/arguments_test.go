@@ -81,7 +81,8 @@ func (s *site) another(r dominosim.Run) (environment, tier string) {
 	return environment, tier
 }
 
-// Whoever may write to the bucket may not choose with what an app runs that its owner had stopped: the entry of attack A3.
+// Whoever may write to the bucket may not choose with what an app runs that its owner had stopped: the entry of attack
+// A3.
 func TestAForgedEntryDoesNotChooseWhatAnAppRunsWith(t *testing.T) {
 	for _, profile := range dominosim.Profiles() {
 		t.Run(profile, func(t *testing.T) {
@@ -100,10 +101,11 @@ func TestAForgedEntryDoesNotChooseWhatAnAppRunsWith(t *testing.T) {
 				s.must(0, "shutdown")
 				environment, tier := s.another(was)
 				e := withArguments(t, s.recorded(execution.App, app.ID), map[string]any{
-					"environmentId": environment, "hardwareTierId": tier, "externalVolumeMountIds": []string{"65a000030e5b28ad0f000099"},
-					"mainRepoGitRef": map[string]string{"type": "branches", "value": "attacker-branch"},
+					"environmentId": environment, "hardwareTierId": tier,
+					"externalVolumeMountIds": []string{"65a000030e5b28ad0f000099"},
+					"mainRepoGitRef":         map[string]string{"type": "branches", "value": "attacker-branch"},
 				})
-				e.Name, e.Owner, e.Project = "payroll dashboard", "ceo", execution.Project{ID: e.Project.ID, Owner: "ceo", Name: "payroll"}
+				e.Name, e.Owner, e.Project.Owner, e.Project.Name = "payroll dashboard", "ceo", "ceo", "payroll"
 				forge(t, s, e)
 
 				want := []string{"hardwareTierId (record " + tier + ", Domino " + was.HardwareTier, "externalVolumeMountIds"}
@@ -148,7 +150,7 @@ func TestADryRunShowsWhatDominoCallsAnExecution(t *testing.T) {
 		for _, k := range []execution.Kind{execution.App, execution.ModelAPI, execution.Workspace, execution.ScheduledJob} {
 			of := s.sim.Objects(string(k))[0]
 			e := s.recorded(k, of.ID)
-			e.Name, e.Owner, e.Project = "payroll dashboard", "ceo", execution.Project{ID: e.Project.ID, Owner: "ceo", Name: "payroll"}
+			e.Name, e.Owner, e.Project.Owner, e.Project.Name = "payroll dashboard", "ceo", "ceo", "payroll"
 			forge(t, s, e)
 		}
 		for _, x := range s.must(0, "restore", "DMM_DRY_RUN=true").Executions {
@@ -156,17 +158,20 @@ func TestADryRunShowsWhatDominoCallsAnExecution(t *testing.T) {
 				t.Errorf("the dry run shows what is forged: %+v", x)
 			}
 		}
-		if x := s.must(0, "restore", "DMM_DRY_RUN=true"); !strings.Contains(reasonOf(x, s.sim.Objects(dominosim.KindApp)[0].ID), `on record as ceo/payroll "payroll dashboard" of ceo`) {
-			t.Errorf("it does not say what is on record: %+v", x.Executions)
+		res, app := s.must(0, "restore", "DMM_DRY_RUN=true"), s.sim.Objects(dominosim.KindApp)[0].ID
+		if !strings.Contains(reasonOf(res, app), `on record as ceo/payroll "payroll dashboard" of ceo`) {
+			t.Errorf("it does not say what is on record: %s", reasonOf(res, app))
 		}
 	})
 }
 
 // changedAtTheEnd plays a maintenance in which the arguments of one execution that dmm stopped are forged.
-func changedAtTheEnd(t *testing.T, c dominosim.Config, kind string, change func(s *site, e execution.Execution) map[string]any, field string) {
+func changedAtTheEnd(
+	t *testing.T, c dominosim.Config, kind string, change func(*site, execution.Execution) map[string]any, field string,
+) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		s := newSite(t, c, "DMM_RESTORE_WORKSPACES=true", "DMM_RUNNING_JOBS=stop", "DMM_RERUN_JOBS=true", "DMM_RUNNING_BUILDS=cancel", "DMM_REBUILD=true")
+		s := newSite(t, c, "DMM_RESTORE_WORKSPACES=true", "DMM_RUNNING_JOBS=stop", "DMM_RERUN_JOBS=true")
 		of := s.anyRunning(kind)
 		s.must(0, "snapshot")
 		s.must(0, "shutdown")
@@ -178,8 +183,9 @@ func changedAtTheEnd(t *testing.T, c dominosim.Config, kind string, change func(
 			t.Errorf("the dry run says %q of it: %s", outcomeOf(dry, of.ID), reasonOf(dry, of.ID))
 		}
 		res := s.must(3, "restore")
-		if outcomeOf(res, of.ID) != "failed" || !strings.Contains(reasonOf(res, of.ID), field) || !strings.Contains(reasonOf(res, of.ID), "DMM_ALLOW_CHANGED_ARGUMENTS") {
-			t.Errorf("restore says %q of it: %s", outcomeOf(res, of.ID), reasonOf(res, of.ID))
+		said := reasonOf(res, of.ID)
+		if outcomeOf(res, of.ID) != "failed" || !strings.Contains(said, field) || !strings.Contains(said, allowChanged) {
+			t.Errorf("restore says %q of it: %s", outcomeOf(res, of.ID), said)
 		}
 		if s.startsOf(of) != 0 {
 			t.Errorf("it was started %d times", s.startsOf(of))
@@ -202,6 +208,8 @@ func TestForgedArgumentsOfWhatDmmStoppedAreRefused(t *testing.T) {
 		return func(*site, execution.Execution) map[string]any { return map[string]any{field: value} }
 	}
 	const other = "65a000030e5b28ad0f000099"
+	branch := map[string]string{"type": "branches", "value": "x"}
+	app, workspace := dominosim.KindApp, dominosim.KindWorkspace
 	newest := lagging("6.3")
 	newest.ListLag, newest.LateLanding = 0, 0
 	for name, c := range map[string]struct {
@@ -210,22 +218,22 @@ func TestForgedArgumentsOfWhatDmmStoppedAreRefused(t *testing.T) {
 		change func(*site, execution.Execution) map[string]any
 		field  string
 	}{
-		"app: environment": {small(), dominosim.KindApp, func(s *site, e execution.Execution) map[string]any {
+		"app: environment": {small(), app, func(s *site, e execution.Execution) map[string]any {
 			environment, _ := s.another(dominosim.Run{Environment: e.Environment})
 			return map[string]any{"environmentId": environment}
 		}, "environmentId"},
-		"app: tier": {small(), dominosim.KindApp, func(s *site, e execution.Execution) map[string]any {
+		"app: tier": {small(), app, func(s *site, e execution.Execution) map[string]any {
 			_, tier := s.another(dominosim.Run{HardwareTier: e.HardwareTier})
 			return map[string]any{"hardwareTierId": tier}
 		}, "hardwareTierId"},
-		"app: volume":        {small(), dominosim.KindApp, fixed("externalVolumeMountIds", []string{other}), "externalVolumeMountIds"},
-		"app: NetApp volume": {small(), dominosim.KindApp, fixed("netAppVolumeIds", []string{other}), "netAppVolumeIds"},
-		"app: commit":        {small(), dominosim.KindApp, fixed("commitId", "0123456789"), "commitId"},
-		"app: branch":        {small(), dominosim.KindApp, fixed("mainRepoGitRef", map[string]string{"type": "branches", "value": "x"}), "mainRepoGitRef"},
-		"app: bundle":        {newest, dominosim.KindApp, fixed("bundleId", other), "bundleId"},
-		"workspace: volume":  {small(), dominosim.KindWorkspace, fixed("externalVolumeMounts", []string{other}), "externalVolumeMounts"},
-		"workspace: NetApp":  {newest, dominosim.KindWorkspace, fixed("netAppVolumeIds", []string{other}), "netAppVolumeIds"},
-		"workspace: project": {small(), dominosim.KindWorkspace, fixed("projectId", other), "projectId"},
+		"app: volume":        {small(), app, fixed("externalVolumeMountIds", []string{other}), "externalVolumeMountIds"},
+		"app: NetApp volume": {small(), app, fixed("netAppVolumeIds", []string{other}), "netAppVolumeIds"},
+		"app: commit":        {small(), app, fixed("commitId", "0123456789"), "commitId"},
+		"app: branch":        {small(), app, fixed("mainRepoGitRef", branch), "mainRepoGitRef"},
+		"app: bundle":        {newest, app, fixed("bundleId", other), "bundleId"},
+		"workspace: volume":  {small(), workspace, fixed("externalVolumeMounts", []string{other}), "externalVolumeMounts"},
+		"workspace: NetApp":  {newest, workspace, fixed("netAppVolumeIds", []string{other}), "netAppVolumeIds"},
+		"workspace: project": {small(), workspace, fixed("projectId", other), "projectId"},
 		"model: version": {small(), dominosim.KindModelAPI, func(s *site, e execution.Execution) map[string]any {
 			_, version := s.sim.CreateModel("", "attacker", false)
 			return map[string]any{"versionId": version}
@@ -271,12 +279,14 @@ func TestAForgedSnapshotDoesNotChooseWhatRuns(t *testing.T) {
 			t.Fatal(err)
 		}
 		from := "DMM_RESTORE_FROM=" + m.ID
-		if res := s.must(4, "restore", from); outcomeOf(res, app.ID) != "refused" || !strings.Contains(res.Next, "--yes --allow-changed-arguments") {
+		res := s.must(4, "restore", from)
+		if outcomeOf(res, app.ID) != "refused" || !strings.Contains(res.Next, "--yes --allow-changed-arguments") {
 			t.Errorf("without --yes it says %q of it: %s Next: %s", outcomeOf(res, app.ID), res.Message, res.Next)
 		}
-		res := s.must(3, "restore", from, "DMM_YES=true")
-		if outcomeOf(res, app.ID) != "failed" || s.startsOf(app) != 0 || !strings.Contains(reasonOf(res, app.ID), "environmentId") {
-			t.Errorf("restore says %q of it (%s), and started it %d times", outcomeOf(res, app.ID), reasonOf(res, app.ID), s.startsOf(app))
+		res = s.must(3, "restore", from, "DMM_YES=true")
+		said := reasonOf(res, app.ID)
+		if outcomeOf(res, app.ID) != "failed" || s.startsOf(app) != 0 || !strings.Contains(said, "environmentId") {
+			t.Errorf("restore says %q of it (%s) after %d starts", outcomeOf(res, app.ID), said, s.startsOf(app))
 		}
 		s.must(0, "restore", allowChanged)
 		if got := s.running()[app].Environment; got != environment {
@@ -294,7 +304,9 @@ func TestTheFlagStartsWhatIsOnRecord(t *testing.T) {
 		s.must(0, "snapshot")
 		s.must(0, "shutdown")
 		environment, tier := s.another(was)
-		forge(t, s, withArguments(t, s.recorded(execution.App, app.ID), map[string]any{"environmentId": environment, "hardwareTierId": tier}))
+		forge(t, s, withArguments(t, s.recorded(execution.App, app.ID), map[string]any{
+			"environmentId": environment, "hardwareTierId": tier,
+		}))
 		dry := s.must(0, "restore", allowChanged, "DMM_DRY_RUN=true")
 		if outcomeOf(dry, app.ID) != "planned" || !strings.Contains(reasonOf(dry, app.ID), "record "+environment) {
 			t.Errorf("the dry run says %q of it: %s", outcomeOf(dry, app.ID), reasonOf(dry, app.ID))
@@ -310,7 +322,8 @@ func TestTheFlagStartsWhatIsOnRecord(t *testing.T) {
 	})
 }
 
-// What an owner chooses for the next start while an app is down is not what it ran with: its latest instance tells that.
+// What an owner chooses for the next start while an app is down is not what it ran with: its latest instance tells
+// that.
 func TestAnAppComesBackAsItRanWhateverItsOwnerHasChosenSince(t *testing.T) {
 	for _, profile := range dominosim.Profiles() {
 		t.Run(profile, func(t *testing.T) {
@@ -343,8 +356,8 @@ func compared(res *report.Result) (reasons []string) {
 	return reasons
 }
 
-// An honest restore shows no difference, and nothing that could not be compared, on any release and after any upgrade, with
-// late lists and reads.
+// An honest restore shows no difference, and nothing that could not be compared, on any release and after any upgrade,
+// with late lists and reads.
 func TestAnHonestRestoreShowsNoDifference(t *testing.T) {
 	profiles := dominosim.Profiles()
 	for i, from := range profiles {
@@ -354,7 +367,8 @@ func TestAnHonestRestoreShowsNoDifference(t *testing.T) {
 					c := lagging(from)
 					c.Jobs, c.Builds, c.JobTime, c.BuildTime = 2, 2, 100*time.Hour, 100*time.Hour
 					c.RenumberInstances = from != to
-					s := newSite(t, dominosim.LaggedReads(c), "DMM_RESTORE_WORKSPACES=true", "DMM_RUNNING_JOBS=stop", "DMM_RERUN_JOBS=true")
+					s := newSite(t, dominosim.LaggedReads(c), "DMM_RESTORE_WORKSPACES=true", "DMM_RUNNING_JOBS=stop",
+						"DMM_RERUN_JOBS=true")
 					s.must(0, "snapshot")
 					s.must(0, "shutdown", "DMM_RUNNING_BUILDS=ignore")
 					s.sim.SetVersion(to)
