@@ -171,7 +171,8 @@ func changedAtTheEnd(
 ) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		s := newSite(t, c, "DMM_RESTORE_WORKSPACES=true", "DMM_RUNNING_JOBS=stop", "DMM_RERUN_JOBS=true")
+		s := newSite(t, c, "DMM_RESTORE_WORKSPACES=true", "DMM_RUNNING_JOBS=stop", "DMM_RERUN_JOBS=true",
+			"DMM_RUNNING_BUILDS=ignore")
 		of := s.anyRunning(kind)
 		s.must(0, "snapshot")
 		s.must(0, "shutdown")
