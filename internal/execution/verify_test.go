@@ -149,8 +149,8 @@ func TestWhatDominoDoesNotTellCouldNotBeCompared(t *testing.T) {
 		s := newSite(t, dominosim.Config{Profile: "6.1", Plain: true, Projects: 4, Apps: 4})
 		e := s.app()
 		s.stop(e)
-		for _, path := range []string{"^/v4/modelProducts/apps/versions/", "^/api/apps/beta/apps/"} {
-			s.sim.AddFault(dominosim.Fault{Path: path, Kind: dominosim.FaultStatus, Status: 503, Times: -1})
+		for path, status := range map[string]int{"^/v4/modelProducts/apps/versions/": 503, "^/api/apps/beta/apps/": 403} {
+			s.sim.AddFault(dominosim.Fault{Path: path, Kind: dominosim.FaultStatus, Status: status, Times: -1})
 		}
 		if c, err := execution.Verify(t.Context(), s.drivers.Of(e.Kind), e, s.read(e), false); err == nil {
 			t.Errorf("Verify: %+v and no error", c)

@@ -211,7 +211,7 @@ var breakages = []breakage{
 	{"the answer about an instance that is away", "internal/execution/verify.go",
 		"if err != nil && !answered(err) {\n\t\treturn nil, fmt.Errorf(\"read its latest", "if false {\n\t\treturn nil, fmt.Errorf(\"read its latest"},
 	{"the volumes of the project that an app had not mounted", "internal/execution/verify.go",
-		"if !untold && (w.row", "if false && (w.row"},
+		"if !untold && (w.row", "if !untold && false && (w.row"},
 	{"the id of the version that is started", "internal/execution/verify.go",
 		`c.same("versionId", r.VersionID, e.ID)`, `c.same("versionId", e.ID, e.ID)`},
 	{"the id of the job that is run again", "internal/execution/verify.go",
