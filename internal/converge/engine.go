@@ -81,7 +81,7 @@ func (l Limits) grace() time.Duration { return l.Grace * time.Duration(max(l.Spe
 // refuses the credentials, and when something here or in a driver panics; what was under
 // way then stays in doubt on record, for the next run.
 func (e *Engine) Execute(ctx context.Context, p Plan) error {
-	x := &step{Engine: e, goal: p.Goal, messages: make(chan func(), 256), roundDelay: e.Limits.paced(firstRound), lastSent: time.Now()}
+	x := &step{Engine: e, goal: p.Goal, changed: p.AllowChanged, messages: make(chan func(), 256), roundDelay: e.Limits.paced(firstRound), lastSent: time.Now()}
 	for _, l := range p.Left {
 		left := window.OutcomeOf(window.Left, p.Goal, l.Item.Key(), "", l.Reason, 0)
 		left.Policy = true
@@ -115,10 +115,11 @@ func (e *Engine) Execute(ctx context.Context, p Plan) error {
 // owner runs.
 type step struct {
 	*Engine
-	goal   window.Goal
-	tasks  []*task // in the plan's order
-	open   int     // tasks without outcome
-	phases [settled + 1]int
+	goal    window.Goal
+	changed bool    // a start may send what Domino tells otherwise
+	tasks   []*task // in the plan's order
+	open    int     // tasks without outcome
+	phases  [settled + 1]int
 
 	messages chan func()
 	inflight int // looks and calls under way
@@ -400,6 +401,8 @@ func (x *step) rule(ctx context.Context, t *task, l look) {
 		x.later(t, now)
 	case r.verdict == renew:
 		x.renew(ctx, t)
+	case x.goal == window.Start && !t.compared:
+		x.compare(ctx, t, l)
 	default:
 		x.move(t, queued)
 	}
@@ -438,6 +441,30 @@ func (x *step) renew(ctx context.Context, t *task) {
 				x.move(t, queued)
 			default:
 				x.later(t, time.Now().Add(x.Limits.paced(firstRound))) // it changed again in between, or this look is older
+			}
+		}
+	})
+}
+
+// compare holds what the first start of a task is about to send against what Domino tells of it: a record may be forged. It
+// is refused by what cannot be older than the record.
+func (x *step) compare(ctx context.Context, t *task, l look) {
+	x.move(t, looking)
+	x.spawn(func() func() {
+		c, err := execution.Verify(ctx, t.driver, t.item.Execution, l.Execution, t.renamed)
+		return func() {
+			switch {
+			case err != nil:
+				if !x.endsAll(err) {
+					x.again(t, &t.refused, x.Limits.MaxFailures, fmt.Errorf("compare what is on record with Domino: %w", err))
+				}
+			case len(c.Differs) > 0 && !x.changed && !t.isNew(l):
+				x.later(t, t.newFrom)
+			case len(c.Differs) > 0 && !x.changed:
+				x.settle(t, window.Failed, ChangedArguments(c))
+			default:
+				t.compared, t.unlike = true, c
+				x.move(t, queued)
 			}
 		}
 	})
@@ -574,6 +601,9 @@ func (x *step) settle(t *task, event window.Event, why string) {
 	t.outcome = event
 	x.open--
 	x.progressed = true
+	if event == window.Done && x.goal == window.Start && t.answered {
+		why = also(why, Unlike(t.unlike))
+	}
 	x.buffer(window.OutcomeOf(event, x.goal, t.item.Key(), t.seen.Instance, why, t.calls))
 	level := slog.LevelDebug
 	if event == window.Failed {

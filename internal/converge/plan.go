@@ -18,6 +18,8 @@ type Plan struct {
 	// Known: what is on record of its executions is from before then. Zero: it may be from right before the plan is
 	// executed.
 	Known time.Time `json:"known,omitzero"`
+	// AllowChanged lets a start go out although Domino tells otherwise of what it sends.
+	AllowChanged bool `json:"allowChanged,omitempty"`
 	// Left is what the step settles without touching it.
 	Left []Leaving `json:"left,omitempty"`
 }
@@ -79,11 +81,13 @@ type Policy struct {
 	Leave map[execution.Kind]string
 	// AppsRenamed: an upgrade since the shutdown has changed what the id of an app's instance is.
 	AppsRenamed bool
+	// AllowChanged: what is on record is sent, whatever Domino tells of it.
+	AllowChanged bool
 }
 
 // PlanStart plans a restore of what the window owes.
 func PlanStart(b *window.Balance, policy Policy, run string, settled time.Time) Plan {
-	p := Plan{Goal: window.Start}
+	p := Plan{Goal: window.Start, AllowChanged: policy.AllowChanged}
 	asked := slices.DeleteFunc(b.LeftByPolicy(), func(it *window.Item) bool { return policy.Leave[it.Kind] != "" })
 	for _, it := range append(b.ToStart(), asked...) {
 		switch {

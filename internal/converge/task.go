@@ -74,6 +74,10 @@ type task struct {
 	was        execution.State
 	answeredAt time.Time // the last call
 
+	// compared: what its start sends was held against what Domino tells, with that result.
+	compared bool
+	unlike   execution.Comparison
+
 	waits   bool // nothing is sent for it
 	forced  bool
 	late    bool // before is an instance that an earlier start made, and that was given up
@@ -287,8 +291,8 @@ func (t *task) rewritten(now execution.Execution) string {
 
 // also adds to a sentence what else there is to say, if anything.
 func also(sentence, more string) string {
-	if more == "" {
-		return sentence
+	if more == "" || sentence == "" {
+		return sentence + more
 	}
 	return sentence + "; " + more
 }

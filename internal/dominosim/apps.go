@@ -19,6 +19,7 @@ type app struct {
 	beta        bool   // it has versions, and is in the beta list; a classic app is not (LIVE, api.md §8b)
 	version     string // the beta version's id
 	runs        []*run // oldest first
+	configured  time.Time
 }
 
 func (a *app) kind() string {
@@ -69,6 +70,8 @@ func (a *app) dto(s *Sim, t time.Time) obj {
 		o["lastUpdated"] = iso(r.status.since(t))
 		if !r.seeded {
 			publisher = r.by // the run is the caller's, and so becomes the app (INF, api.md §8)
+		}
+		if !r.seeded && !a.configured.After(r.started) {
 			o["hardwareTierId"] = r.HardwareTier
 			if s.profile.startTakesEnvironment {
 				o["environmentId"] = r.Environment

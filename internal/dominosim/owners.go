@@ -63,6 +63,22 @@ func (s *Sim) OwnerStartApp(id string) error {
 	})
 }
 
+// OwnerConfigureApp chooses the hardware tier and the environment that the next start of an app takes from its row. What is
+// empty stays. That the row then shows these and not those of the latest instance is NOT EVIDENCED.
+func (s *Sim) OwnerConfigureApp(id, tier, environment string) error {
+	return s.own(KindApp, id, "configure", s.appOwner(id), func(now time.Time, _ *user) error {
+		a := s.apps.byID[id]
+		if tier != "" {
+			a.hardware = tier
+		}
+		if environment != "" {
+			a.environment = s.environmentOf(environment)
+		}
+		a.configured = now
+		return nil
+	})
+}
+
 // OwnerStopApp stops an app.
 func (s *Sim) OwnerStopApp(id string) error {
 	return s.own(KindApp, id, "stop", s.appOwner(id), func(now time.Time, _ *user) error {

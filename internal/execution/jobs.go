@@ -154,7 +154,7 @@ func (d *jobs) Read(ctx context.Context, e Execution) (Execution, error) {
 		return e, gone(err)
 	}
 	p := e.Project
-	if p.ID == "" {
+	if j.ProjectID != "" && j.ProjectID != p.ID {
 		p = d.projects.get(j.ProjectID)
 	}
 	now := fold(j, p)

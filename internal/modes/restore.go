@@ -240,7 +240,8 @@ func (e *Env) policy(at *scene, snap *snapshot.Snapshot, run string) converge.Po
 	}
 	return converge.Policy{
 		Filter: e.filter(), Leave: leave,
-		AppsRenamed: !execution.SameInstances(snap.Domino.Version, at.domino.Version.Raw),
+		AppsRenamed:  !execution.SameInstances(snap.Domino.Version, at.domino.Version.Raw),
+		AllowChanged: e.Config.AllowChanged,
 	}
 }
 
@@ -317,10 +318,13 @@ func (e *Env) restoreFrom(ctx context.Context, at *scene, id string) (*report.Re
 		if err != nil {
 			return nil, err
 		}
-		n := 0
+		n, refused := 0, 0
 		for _, x := range res.Executions {
-			if x.Outcome == "planned" {
+			switch x.Outcome {
+			case "planned":
 				n++
+			case "refused":
+				refused++
 			}
 		}
 		res.Next = ""
@@ -329,6 +333,10 @@ func (e *Env) restoreFrom(ctx context.Context, at *scene, id string) (*report.Re
 		}
 		switch {
 		case e.Config.DryRun:
+		case n == 0 && refused > 0:
+			res.Code = 4
+			res.Message = fmt.Sprintf("Refused: what would be sent to start the %s above differs from what Domino says.", plural(refused, "execution"))
+			res.Next = fmt.Sprintf("see in Domino whether what is on record is right; then dmm restore --from-snapshot %s --yes --allow-changed-arguments", snap.ID)
 		case n == 0:
 			res.Message = "Nothing to start: none of what ran in the snapshot and these settings would start is down now."
 		default:
@@ -397,10 +405,17 @@ func (e *Env) previewRestore(ctx context.Context, at *scene, snap *snapshot.Snap
 	if err := e.foresee(ctx, at, planned(plan)); err != nil {
 		return nil, err
 	}
+	refused, err := e.previewArguments(ctx, at, plan)
+	if err != nil {
+		return nil, err
+	}
 	if err := e.previewExplain(ctx, at, balance.Unexplained(journal[0].Window.Filter)); err != nil {
 		return nil, err
 	}
 	at.res.Message = fmt.Sprintf("Dry run, nothing was touched: restore has %s to bring back and would leave %d alone.", plural(len(plan.Steps), "execution"), len(plan.Left))
+	if refused > 0 {
+		at.res.Message += fmt.Sprintf(" It would refuse %d of these, whose arguments differ from what Domino says.", refused)
+	}
 	at.res.Next = "dmm restore"
 	return at.res, nil
 }
@@ -450,6 +465,7 @@ func (e *Env) concludeRestore(res *report.Result, b *window.Balance, f execution
 			res.Message += fmt.Sprintf(" %d came back perhaps not as before, as listed.", n)
 		}
 	}()
+	changed := slices.ContainsFunc(b.ToStart(), func(it *window.Item) bool { return converge.RefusedAsChanged(it.Start.Reason) })
 	switch {
 	case standing.Unexplained > 0:
 		res.Code = 3
@@ -461,6 +477,10 @@ func (e *Env) concludeRestore(res *report.Result, b *window.Balance, f execution
 		res.Code = 3
 		res.Message = fmt.Sprintf("Restore is partial: %s.", standing.Back()) + rest
 		res.Next = "mend what is said above, then dmm restore again, or dmm close --reason '...' to give up the rest"
+		if changed {
+			res.Next = "see in Domino whether the arguments on record are right; then dmm restore --allow-changed-arguments" + also(e.leaves()) +
+				", or dmm close --reason '...' to give up the rest"
+		}
 	default:
 		res.Message = fmt.Sprintf("Restore is not finished: %s.", standing.Back()) + rest
 		res.Next = "dmm restore"

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/domino-maintenance-mode/dmm/internal/dominosim"
+	"github.com/domino-maintenance-mode/dmm/internal/execution"
 	"github.com/domino-maintenance-mode/dmm/internal/modes"
 	"github.com/domino-maintenance-mode/dmm/internal/report"
 	"github.com/domino-maintenance-mode/dmm/internal/window"
@@ -30,19 +31,36 @@ func keyFile(t *testing.T, secret string) string {
 // knows its format: an app that its owner had stopped is said to have been stopped by dmm.
 func forged(t *testing.T, s *site, app string) {
 	t.Helper()
+	forge(t, s, execution.Execution{
+		Kind: execution.App, ID: app, Name: "dashboard", Project: execution.Project{Owner: "ceo", Name: "payroll"},
+		State: execution.Running, DominoState: "Running", Restart: []byte(`{"hardwareTierId":"gpu-small-k8s"}`),
+	})
+}
+
+// forge has such an entry say that dmm found an execution running, and stopped it.
+func forge(t *testing.T, s *site, e execution.Execution) {
+	t.Helper()
 	keys := s.keys("windows/000001/journal/")
 	w, err := window.Look(t.Context(), s.store)
 	if err != nil {
 		t.Fatal(err)
 	}
-	line := func(event, more string) string {
-		return `"schema":"dmm.journal/v1","run":"0123456789abcdef","at":"2026-01-02T03:04:05Z","event":"` + event + `"` + more + "}\n"
+	code := 0
+	var body bytes.Buffer
+	for i, l := range []window.Line{
+		{Event: window.Begin, Holder: &window.Holder{Run: "0123456789abcdef", Mode: window.ModeShutdown}},
+		window.SupplementOf(e), window.IntentOf(window.Stop, e, 1), window.OutcomeOf(window.Done, window.Stop, e.Key(), e.Instance, "", 1),
+		{Event: window.End, Code: &code},
+	} {
+		l.Schema, l.Run, l.At = "dmm.journal/v1", "0123456789abcdef", time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+		if i == 0 {
+			l.Prev = w.Anchor().Head
+		}
+		if err := json.NewEncoder(&body).Encode(l); err != nil {
+			t.Fatal(err)
+		}
 	}
-	of := `,"goal":"stop","key":{"kind":"App","id":"` + app + `"}`
-	body := `{"prev":"` + w.Anchor().Head + `",` + line("begin", `,"holder":{"run":"0123456789abcdef","mode":"shutdown"}`) +
-		"{" + line("supplement", `,"execution":{"kind":"App","id":"`+app+`","name":"dashboard","project":{"owner":"ceo","name":"payroll"},"state":"running","dominoState":"Running","restart":{"hardwareTierId":"gpu-small-k8s"}}`) +
-		"{" + line("intent", of+`,"try":1`) + "{" + line("done", of) + "{" + line("end", `,"code":0`)
-	s.put(entryOf(1, len(keys)+1), []byte(body))
+	s.put(entryOf(1, len(keys)+1), body.Bytes())
 }
 
 // Whoever may write to the bucket may not choose what runs: under a key, what they write is damage.

@@ -104,7 +104,7 @@ type Execution struct {
 	Name    string         `json:"name"`
 	Project string         `json:"project"`
 	Owner   string         `json:"owner,omitempty"`
-	Outcome string         `json:"outcome"` // done, failed, left, not-ours, untouched, unexplained, remaining, planned, unknown; show: running, not running
+	Outcome string         `json:"outcome"` // done, failed, left, not-ours, untouched, unexplained, remaining, planned, refused, unknown; show: running, not running
 	Reason  string         `json:"reason,omitempty"`
 	Guesses []string       `json:"guesses,omitempty"`
 }

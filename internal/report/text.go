@@ -18,6 +18,7 @@ import (
 // headings say what the outcomes mean, in the order in which people should read them.
 var headings = []struct{ outcome, text string }{
 	{"failed", "Failed, still to be dealt with"},
+	{"refused", "Would be refused: other arguments are on record than Domino says"},
 	{"unexplained", "Down, and nothing on record says who stopped them"},
 	{"unknown", "In a state that dmm does not know, not touched"},
 	{"untouched", "Ran before, and was never stopped by dmm: please check"},

@@ -32,6 +32,7 @@ excludeOwners: DMM_EXCLUDE_OWNERS
 exclude: DMM_EXCLUDE
 restoreFrom: DMM_RESTORE_FROM
 giveUp: DMM_GIVE_UP
+allowChangedArguments: DMM_ALLOW_CHANGED_ARGUMENTS
 runningJobs: DMM_RUNNING_JOBS
 externalDeployments: DMM_EXTERNAL_DEPLOYMENTS
 runningBuilds: DMM_RUNNING_BUILDS
