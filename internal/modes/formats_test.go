@@ -23,7 +23,7 @@ var record = flag.Bool("record", false, "record the formats of this version unde
 // beside v1; what is there is never written again.
 func TestRecordsOfEveryFormatAreRead(t *testing.T) {
 	if *record {
-		recordV1(t, "testdata/records/v1")
+		recordV1(t, "testdata/records/v1-chained")
 	}
 	type totals struct {
 		Phase, Snapshot string
@@ -31,6 +31,8 @@ func TestRecordsOfEveryFormatAreRead(t *testing.T) {
 	}
 	for dir, want := range map[string]totals{
 		"v1": {"restoring", "20000101-000000-qe4r", report.KindCount{Total: 8, Done: 4, Failed: 1, Left: 2, Remaining: 1}},
+		// Entries carry the sum of the one before, and the report where they end.
+		"v1-chained": {"restoring", "20000101-000000-474g", report.KindCount{Total: 8, Done: 4, Failed: 1, Left: 2, Remaining: 1}},
 	} {
 		t.Run(dir, func(t *testing.T) {
 			s := newSite(t, small())

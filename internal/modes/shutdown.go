@@ -319,7 +319,8 @@ func (e *Env) bringDown(ctx context.Context, at *scene, run *window.Run, snap *s
 		for _, p := range found.problems {
 			e.Log.Warn("scan", "problem", p.String())
 		}
-		if doubt := time.Until(settledBy); scan > 0 && len(found.running) == 0 && len(found.doubtful) > 0 && doubt > 0 {
+		if scan > 0 && len(found.running) == 0 && len(found.doubtful) > 0 {
+			doubt := max(0, time.Until(settledBy)) // it may have passed while that was read
 			e.Log.Info("what was seen down is shown running, which may be from before", "executions", len(found.doubtful),
 				"first", found.doubtful[0].String(), "looking again in", doubt.Round(time.Second).String())
 			if err := pause(ctx, doubt); err != nil {
@@ -444,7 +445,7 @@ func stillRuns(
 	if len(others) > 0 {
 		l = drivers.List(ctx, others)
 	}
-	problems := append(l.Problems, found.problems...)
+	problems := slices.Concat(l.Problems, found.problems)
 	seen := found.seen
 	var doubtful []execution.Execution
 	for _, x := range append(l.Executions, found.outside...) {

@@ -34,7 +34,9 @@ func NewKey(secret []byte) (*Key, error) {
 }
 
 // String and GoString keep the secret out of logs.
-func (k *Key) String() string   { return "(hidden)" }
+func (k *Key) String() string { return "(hidden)" }
+
+// GoString keeps the key out of what %#v prints.
 func (k *Key) GoString() string { return "(hidden)" }
 
 // Kind is a kind of record. Each has a key of its own, derived by HKDF (RFC 5869), so that one is never taken for another.
