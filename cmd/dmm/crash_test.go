@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"os/exec"
@@ -115,7 +116,7 @@ func asFirst(t *testing.T, cmd *exec.Cmd) {
 	}
 	try := exec.CommandContext(t.Context(), "true")
 	try.SysProcAttr = attr
-	if err := try.Run(); errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOSPC) {
+	if err := try.Run(); errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.ENOSPC) {
 		t.Skipf("SKIPPED: needs a process namespace, which takes root or a system that lets users have one: %v", err)
 	} else if err != nil {
 		t.Fatal(err)

@@ -41,7 +41,7 @@ Every setting is an environment variable, because that is all a Kubernetes Job c
 - All faults are reported at once, each with its variable, and the exit code is 2. Nothing has been touched then.
 - A variable that begins with ` + "`DMM_`" + ` and is not listed here is ignored with a warning, but for those that Kubernetes sets for a Service named ` + "`dmm`" + `.
 
-No key, token or password is ever printed.
+The settings that hold a key, token or password are never printed. Put none into a URL.
 `)
 	for _, g := range groups {
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n| variable | flag | default | meaning | modes |\n| --- | --- | --- | --- | --- |\n", g.title, g.text)

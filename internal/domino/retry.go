@@ -21,7 +21,7 @@ const (
 	maxRefusedTries = 3
 	firstBackoff    = 500 * time.Millisecond
 	maxBackoff      = 15 * time.Second
-	// maxRetryAfter: whoever asks for more is not waited for.
+	// maxRetryAfter: a read whose answer asks for more is not tried again. The next request waits up to this long.
 	maxRetryAfter = 5 * time.Minute
 )
 

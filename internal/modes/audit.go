@@ -365,7 +365,7 @@ func (a *audit) failedIn(ctx context.Context, w *window.Window) error {
 	balance := window.Remaining(snap.Executions, w.Lines)
 	var again []execution.Execution
 	for _, x := range a.up {
-		if it := balance.Item(x.Key()); it != nil && (it.Stop.Outcome == window.Failed || it.StartFailed() || strings.HasPrefix(it.Start.Reason, window.GivenUpPrefix)) {
+		if it := balance.Item(x.Key()); it != nil && (it.Stop.Outcome == window.Failed || it.StartFailed() || it.GivenUp()) {
 			again = append(again, x)
 		}
 	}

@@ -83,7 +83,7 @@ func Close(ctx context.Context, e *Env) (*report.Result, error) {
 	t := balance.Tally()
 	res.Message = fmt.Sprintf("Window %s is closed; %d of %s are back, %d given up.", res.Window, t.Back, plural(t.Of, "execution"), len(events))
 	if len(events) > 0 && snap != nil {
-		res.Next = afterClose(last.Pinned) + ", which still brings them back"
+		offerBack(res, last.Pinned, givenUp(balance))
 	}
 	e.sealed(run, res, nil)
 	return res, nil

@@ -93,44 +93,65 @@ func (e *Env) nothingToRestore(ctx context.Context, at *scene) (*report.Result, 
 		return nil, err
 	}
 	if snap != nil {
-		return res, e.missed(ctx, at, snap)
+		if err := e.missed(ctx, at, snap); err != nil {
+			return nil, err
+		}
 	}
-	if at.last == nil {
-		return res, nil
+	if at.last != nil {
+		e.sayLeftDown(ctx, at)
 	}
+	return res, nil
+}
+
+// sayLeftDown says what the last window has left down, and how it can still be brought back.
+func (e *Env) sayLeftDown(ctx context.Context, at *scene) {
 	var lines []execution.Execution
 	if snap, err := pinnedSnapshot(ctx, at.store, at.last.Pinned); err == nil {
 		lines = snap.Executions
 	}
 	b := window.Remaining(lines, at.last.Lines)
-	left, asked := 0, 0
-	leave := e.leaves()
-	for _, it := range b.Items() {
-		if it.Ours() && it.Start.Outcome == window.Left {
-			left++
-			if it.Start.Policy && leave[it.Kind] == "" {
-				asked++
-			}
-		}
-	}
-	switch {
-	case left == 0:
-		return res, nil
-	case b.GivenUp != "":
-		res.Next = afterClose(at.last.Pinned)
-	case asked > 0:
-		res.Next = afterClose(at.last.Pinned) + also(leave)
-	default:
-		res.Next = "dmm report " + at.last.Name() + ", which names them"
+	left, leave := b.LeftDown(), e.leaves()
+	if len(left) == 0 {
+		return
 	}
 	t := b.Tally()
-	res.Message += fmt.Sprintf(" Window %s brought back %d of %s and left %d down.", at.last.Name(), t.Back, plural(t.Of, "execution"), left)
-	return res, nil
+	at.res.Message += fmt.Sprintf(" Window %s brought back %d of %s and left %d down.", at.last.Name(), t.Back, plural(t.Of, "execution"), len(left))
+	if at.res.Code != 0 {
+		return // what is down and unexplained comes first
+	}
+	asked := slices.DeleteFunc(slices.Clone(left), func(it *window.Item) bool { return !it.Start.Policy || leave[it.Kind] != "" })
+	switch {
+	case len(givenUp(b)) > 0:
+		offerBack(at.res, at.last.Pinned, givenUp(b))
+	case len(asked) > 0:
+		offerBack(at.res, at.last.Pinned, asked)
+	default:
+		at.res.Next = "dmm report " + at.last.Name() + ", which names them"
+	}
 }
 
-// afterClose brings back what a window has given up, or left.
-func afterClose(p window.Pinned) string {
-	return "dmm restore --from-snapshot " + p.Snapshot + " --yes"
+func givenUp(b *window.Balance) []*window.Item {
+	return slices.DeleteFunc(b.LeftDown(), func(it *window.Item) bool { return !it.GivenUp() })
+}
+
+// offerBack names the command that still brings back what a window has given up, or left. Its snapshot knows nothing of what
+// was started after it.
+func offerBack(res *report.Result, p window.Pinned, items []*window.Item) {
+	leave := map[execution.Kind]string{execution.Workspace: "no", execution.Job: "no", execution.Build: "no"}
+	late := 0
+	for _, it := range items {
+		delete(leave, it.Kind)
+		if it.Supplement {
+			late++
+		}
+	}
+	res.Next = "dmm restore --from-snapshot " + p.Snapshot + " --yes" + also(leave)
+	if late > 0 {
+		res.Message += fmt.Sprintf(" The snapshot knows nothing of %d of these, started after it: dmm report names them.", late)
+	}
+	if late == len(items) {
+		res.Next = "dmm report"
+	}
 }
 
 // also are the flags of the kinds that a restore was asked to start.
@@ -409,10 +430,14 @@ func (e *Env) previewRestore(ctx context.Context, at *scene, snap *snapshot.Snap
 	if err != nil {
 		return nil, err
 	}
-	if err := e.previewExplain(ctx, at, balance.Unexplained(journal[0].Window.Filter)); err != nil {
+	unexplained, err := e.previewExplain(ctx, at, balance.Unexplained(journal[0].Window.Filter))
+	if err != nil {
 		return nil, err
 	}
 	at.res.Message = fmt.Sprintf("Dry run, nothing was touched: restore has %s to bring back and would leave %d alone.", plural(len(plan.Steps), "execution"), len(plan.Left))
+	if unexplained > 0 {
+		at.res.Message += fmt.Sprintf(" %d more do not run, and nothing on record says who stopped them: it would end with 3.", unexplained)
+	}
 	if refused > 0 {
 		at.res.Message += fmt.Sprintf(" It would refuse %d of these, whose arguments differ from what Domino says.", refused)
 	}

@@ -600,8 +600,15 @@ func (e *Env) previewShutdown(ctx context.Context, at *scene, snap *snapshot.Sna
 	for _, l := range plan.Left {
 		balance.Apply(window.OutcomeOf(window.Left, window.Stop, l.Item.Key(), "", l.Reason, 0))
 	}
+	ours := map[execution.Key]bool{}
+	for _, it := range balance.Items() { // what dmm has asked to stop already is on its way down
+		ours[it.Key()] = it.Stop.Intents > 0
+	}
+	for _, step := range plan.Steps {
+		ours[step.Item.Key()] = true
+	}
+	found.seen = slices.DeleteFunc(found.seen, func(x execution.Execution) bool { return ours[x.Key()] })
 	still := stillRuns(ctx, execution.NewDrivers(at.client), balance, found, filter, handling)
-	still.Total, still.Remaining = still.Total-still.Remaining, 0 // what the plan is about
 	res.StillRuns = still
 	if err := e.foresee(ctx, at, planned(plan)); err != nil {
 		return nil, err

@@ -104,9 +104,9 @@ func status(ctx context.Context, e *Env) (*report.Result, error) {
 		res.Message = fmt.Sprintf("No maintenance is open. The last was window %s: %s.", w.Name(), standing.Back())
 		if b.GivenUp != "" {
 			res.Message += " It was closed because: " + b.GivenUp
-			if standing.Start.Left > 0 {
-				res.Next = afterClose(w.Pinned) + ", which still brings them back"
-			}
+		}
+		if standing.GivenUp > 0 {
+			offerBack(res, w.Pinned, givenUp(b))
 		}
 		if err := at.nameUnmatched(ctx); err != nil {
 			return nil, err

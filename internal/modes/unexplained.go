@@ -39,6 +39,22 @@ func (e *Env) explain(ctx context.Context, at *scene, run *window.Run, b *window
 	if err != nil {
 		return err
 	}
+	var moving []execution.Execution
+	for _, now := range seen {
+		if now.err == nil && now.State == execution.Stopping {
+			moving = append(moving, now.Execution)
+		}
+	}
+	if len(moving) > 0 {
+		e.Log.Info("waiting for what is on its way down, and the journal says nothing of", "executions", len(moving), "first", moving[0].String())
+		drivers := execution.NewDrivers(at.client)
+		if err := e.untilStill(ctx, drivers, moving, time.Now().Add(e.Config.GracePeriod)); err != nil {
+			return err
+		}
+		if seen, err = look(ctx, drivers, executionsOf(items)); err != nil {
+			return err
+		}
+	}
 	var lines []window.Line
 	for _, it := range items {
 		switch now := seen[it.Key()]; {
@@ -49,8 +65,8 @@ func (e *Env) explain(ctx context.Context, at *scene, run *window.Run, b *window
 				"nothing on record says whether it was stopped, and it could not be read: "+now.err.Error(), 0))
 		case now.State.Down() && now.Finished():
 			lines = append(lines, window.OutcomeOf(window.NotOurs, window.Stop, it.Key(), now.Instance, "it came to its own end", 0))
-		case now.State.Down():
-			lines = append(lines, window.OutcomeOf(window.Failed, window.Start, it.Key(), now.Instance, nobodySays, 0))
+		case !now.State.Up():
+			lines = append(lines, window.OutcomeOf(window.Failed, window.Start, it.Key(), now.Instance, notUp(now.Execution), 0))
 		case it.StartFailed():
 			lines = append(lines, window.OutcomeOf(window.Done, window.Start, it.Key(), now.Instance, "it runs again, and dmm had not stopped it", 0))
 		}
@@ -58,22 +74,34 @@ func (e *Env) explain(ctx context.Context, at *scene, run *window.Run, b *window
 	return run.Append(ctx, lines...)
 }
 
-// previewExplain lists what explain would find down.
-func (e *Env) previewExplain(ctx context.Context, at *scene, items []*window.Item) error {
+// notUp says of what does not run, and nobody knows why, how it is.
+func notUp(x execution.Execution) string {
+	switch x.State {
+	case execution.Stopping:
+		return "it is on its way down, and nothing on record says who stopped it"
+	case execution.Unknown:
+		return fmt.Sprintf("nobody knows whether it runs: Domino says %q of it", x.DominoState)
+	}
+	return nobodySays
+}
+
+// previewExplain lists what explain would find not running, and returns how many they are.
+func (e *Env) previewExplain(ctx context.Context, at *scene, items []*window.Item) (int, error) {
 	seen, err := look(ctx, execution.NewDrivers(at.client), executionsOf(items))
 	if err != nil {
-		return err
+		return 0, err
 	}
+	before := len(at.res.Executions)
 	for _, it := range items {
 		switch now := seen[it.Key()]; {
-		case errors.Is(now.err, execution.ErrGone), now.err == nil && (!now.State.Down() || now.Finished()):
+		case errors.Is(now.err, execution.ErrGone), now.err == nil && (now.State.Up() || now.State.Down() && now.Finished()):
 		case now.err != nil:
 			at.res.Executions = append(at.res.Executions, report.ExecutionOf(it.Execution, "unexplained", "it could not be read: "+now.err.Error()))
 		default:
-			at.res.Executions = append(at.res.Executions, report.ExecutionOf(it.Execution, "unexplained", nobodySays))
+			at.res.Executions = append(at.res.Executions, report.ExecutionOf(it.Execution, "unexplained", notUp(now.Execution)))
 		}
 	}
-	return nil
+	return len(at.res.Executions) - before, nil
 }
 
 func executionsOf(items []*window.Item) []execution.Execution {
@@ -159,7 +187,9 @@ func (s *scene) nameUnmatched(ctx context.Context) error {
 	snap, err := s.unmatched(ctx)
 	if err == nil && snap != nil {
 		s.res.Message += since(snap) + ": whether a shutdown was made of it, nothing in this store says."
-		s.res.Next = "dmm restore, which compares it with what runs"
+		if s.res.Next == "" {
+			s.res.Next = "dmm restore, which compares it with what runs"
+		}
 	}
 	return err
 }
@@ -185,16 +215,7 @@ func (e *Env) missed(ctx context.Context, at *scene, snap *snapshot.Snapshot) er
 		return nil
 	}
 	res.Code, res.Executions = 3, down
-	unread := 0
-	for _, x := range down {
-		if x.Reason != nobodySays {
-			unread++
-		}
-	}
-	res.Message += fmt.Sprintf(", and %d of these are down: if a shutdown was made of it, its records are lost.", len(down)-unread)
-	if unread > 0 {
-		res.Message += fmt.Sprintf(" %d more could not be seen.", unread)
-	}
+	res.Message += fmt.Sprintf(", and %d of these do not run, or could not be seen to: if a shutdown was made of it, its records are lost.", len(down))
 	res.Next = fmt.Sprintf("dmm restore --from-snapshot %s, which lists what it would start; nothing, if their owners have stopped them", snap.ID)
 	return nil
 }
@@ -223,10 +244,8 @@ func compare(ctx context.Context, at *scene, snap *snapshot.Snapshot) ([]report.
 		case errors.Is(now.err, execution.ErrGone), now.err == nil && (now.State.Up() || now.State.Down() && now.Finished()):
 		case now.err != nil:
 			down = append(down, report.ExecutionOf(x, "unexplained", "it could not be read: "+now.err.Error()))
-		case now.State == execution.Unknown:
-			down = append(down, report.ExecutionOf(x, "unexplained", fmt.Sprintf("nobody knows whether it runs: Domino says %q of it", now.DominoState)))
 		default:
-			down = append(down, report.ExecutionOf(x, "unexplained", nobodySays))
+			down = append(down, report.ExecutionOf(x, "unexplained", notUp(now.Execution)))
 		}
 	}
 	return down, nil

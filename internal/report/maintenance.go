@@ -377,7 +377,7 @@ func (m *Maintenance) outcome(it *window.Item, w *window.Window) (Outcome, strin
 	switch {
 	case it.Ours() && start.Outcome == window.Done:
 		return Back, start.Reason
-	case it.Ours() && start.Outcome == window.Left && strings.HasPrefix(start.Reason, window.GivenUpPrefix):
+	case it.Ours() && it.GivenUp():
 		return GivenUp, strings.TrimPrefix(start.Reason, window.GivenUpPrefix)
 	case it.Ours() && start.Outcome == window.Left:
 		return LeftAlone, start.Reason
@@ -391,7 +391,7 @@ func (m *Maintenance) outcome(it *window.Item, w *window.Window) (Outcome, strin
 		return Down, stop.Reason
 	case !it.Ours() && start.Outcome == window.Failed: // what the journal says nothing of
 		return Fail, start.Reason
-	case !it.Ours() && start.Outcome == window.Left && strings.HasPrefix(start.Reason, window.GivenUpPrefix):
+	case it.GivenUp():
 		return GivenUp, strings.TrimPrefix(start.Reason, window.GivenUpPrefix)
 	case !it.Ours() && start.Outcome == window.Left:
 		return LeftAlone, start.Reason
@@ -534,7 +534,7 @@ func (m *Maintenance) conclude(b *window.Balance, p window.Pinned) {
 		m.Verdict = VerdictAttention
 		but = append(but, fmt.Sprintf("%d need%s attention", g.Failed, ending(g.Failed)))
 	}
-	if n := standing.Start.Left - m.givenUp(); n > 0 && !stopping {
+	if n := standing.Start.Left; n > 0 && !stopping {
 		but = append(but, map[bool]string{true: "1 is left to its owner", false: fmt.Sprintf("%d are left to their owners", n)}[n == 1])
 	}
 	if n := m.guessed(); n > 0 {
@@ -557,17 +557,6 @@ func (m *Maintenance) guessed() int {
 	n := 0
 	for _, e := range m.Entries {
 		if len(e.Guesses) > 0 {
-			n++
-		}
-	}
-	return n
-}
-
-// givenUp is how many were given up, and are counted as what needs attention.
-func (m *Maintenance) givenUp() int {
-	n := 0
-	for _, e := range m.Entries {
-		if e.Outcome == GivenUp {
 			n++
 		}
 	}

@@ -2,6 +2,7 @@ package window
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/domino-maintenance-mode/dmm/internal/execution"
@@ -80,6 +81,11 @@ func (it *Item) Owed() bool { return it.Ours() && !it.Start.Settled() }
 
 // DownUnexplained reports whether a restore found it down though the journal says nothing of its stop.
 func (it *Item) DownUnexplained() bool { return !it.Ours() && it.Start.Outcome == Failed }
+
+// GivenUp reports whether a person has decided not to bring it back.
+func (it *Item) GivenUp() bool {
+	return it.Start.Outcome == Left && strings.HasPrefix(it.Start.Reason, GivenUpPrefix)
+}
 
 // StartFailed reports whether the last attempt to start it failed.
 func (it *Item) StartFailed() bool { return it.Start.Outcome == Failed }
@@ -246,6 +252,11 @@ func (b *Balance) ToStart() []*Item { return b.where((*Item).Owed) }
 // LeftByPolicy returns what a restore has left because of its settings, and another one may start while the window is open.
 func (b *Balance) LeftByPolicy() []*Item {
 	return b.where(func(it *Item) bool { return it.Ours() && it.Start.Outcome == Left && it.Start.Policy })
+}
+
+// LeftDown returns what the window has settled without its being back, also what it had not stopped itself.
+func (b *Balance) LeftDown() []*Item {
+	return b.where(func(it *Item) bool { return it.Ours() && it.Start.Outcome == Left || it.GivenUp() })
 }
 
 // Tally counts what is back.

@@ -106,6 +106,9 @@ func (w *Window) anchored(ctx context.Context, s store.Store) error {
 	if json.Unmarshal(body, &a) != nil || a.Journal.Entries == 0 {
 		return nil // nothing relies on a report; those of older versions have no anchor
 	}
+	if a.Journal.Entries < 0 {
+		return damaged(key, "says that the journal has %s", a.Journal)
+	}
 	for w.entries() < a.Journal.Entries {
 		err := w.extend(ctx, s, w.entries()+1) // a list may lag, a read does not
 		if errors.Is(err, store.ErrNotFound) {

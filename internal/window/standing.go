@@ -135,6 +135,7 @@ type Standing struct {
 	Stop        Count // of what the window was to bring down
 	Start       Count // of what dmm has stopped
 	Unexplained int   // down, and nothing on record says who stopped them
+	GivenUp     int   // of these and of what dmm has stopped: a person has decided not to bring them back
 	StillRuns   *StillRuns
 }
 
@@ -145,12 +146,22 @@ func (b *Balance) Standing(f execution.Filter) Standing {
 		if it.Meant(f) {
 			s.Stop.add(it.Stop.Outcome)
 		}
+		if it.GivenUp() {
+			s.GivenUp++
+		}
 		if it.Ours() {
 			s.Start.add(it.Start.Outcome)
+			if it.GivenUp() {
+				s.Start.Left-- // it is counted by itself
+			}
 		}
 		if it.DownUnexplained() {
 			s.Unexplained++
 		}
+	}
+	if still := s.StillRuns; still != nil { // what was left and does not run has ended by itself
+		ended := max(0, s.Stop.Left-still.Ignored-still.Left)
+		s.Stop.Done, s.Stop.Left = s.Stop.Done+ended, s.Stop.Left-ended
 	}
 	return s
 }
@@ -178,7 +189,7 @@ func (s *StillRuns) Quiet(at string) string {
 func (s Standing) Down() string {
 	stop := s.Stop
 	if s.StillRuns != nil {
-		stop.Left = 0 // which run
+		stop.Left = 0 // which still run, and are counted there
 	}
 	text := fmt.Sprintf("%d of %s are down", stop.Done, executions(stop.Of)) + stop.rest()
 	if stop.Done == stop.Of {
@@ -193,6 +204,9 @@ func (s Standing) Down() string {
 // Back says how many are back, and what became of the others.
 func (s Standing) Back() string {
 	text := fmt.Sprintf("%d of %s are back", s.Start.Done, executions(s.Start.Of)) + s.Start.rest()
+	if s.GivenUp > 0 {
+		text += fmt.Sprintf(", %d given up", s.GivenUp)
+	}
 	if s.Unexplained > 0 {
 		text += fmt.Sprintf("; %d more are down, and nothing on record says who stopped them", s.Unexplained)
 	}

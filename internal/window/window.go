@@ -184,10 +184,22 @@ func lastSum(ctx context.Context, s store.Store, number int, entries []int) (str
 	if err != nil {
 		return "", fmt.Errorf("read journal: %w", err)
 	}
-	if lines, err := parseEntry(key, body); err != nil || lines[len(lines)-1].Event != Closed {
+	lines, err := parseEntry(key, body)
+	if err != nil {
 		return "", err
 	}
-	return sumOf(body), nil
+	if lines[len(lines)-1].Event == Closed {
+		return sumOf(body), nil
+	}
+	report := ReportKey(name(number), "json")
+	switch _, err := s.Stat(ctx, report); {
+	case err == nil: // a prune deletes it first
+		return "", damaged(entryKey(number, len(entries)+1), "is missing: nothing closes window %s, and %s is there", name(number), report)
+	case errors.Is(err, store.ErrNotFound):
+		return "", nil
+	default:
+		return "", fmt.Errorf("read the anchor of the journal: %w", orForeign(err))
+	}
 }
 
 // missing is the damage of a window that is not there, below one that is.
@@ -195,7 +207,8 @@ func missing(below int) error {
 	return damaged(root+name(below-1), "is missing, though window %s is there", name(below))
 }
 
-// list returns the numbers of the journal entries by window, in order.
+// list returns the numbers of the journal entries by window, in order. A window that has other objects and no entry, which
+// is damage, is among them with none.
 func list(ctx context.Context, s store.Store, prefix string) (map[int][]int, error) {
 	entries := map[int][]int{}
 	for info, err := range s.List(ctx, prefix) {
@@ -219,7 +232,8 @@ func list(ctx context.Context, s store.Store, prefix string) (map[int][]int, err
 			return nil, damaged(info.Key, "is not a window of dmm")
 		}
 		if len(parts) < 2 || parts[1] != "journal" {
-			continue // reports and the like
+			entries[number] = entries[number] // a report: it is made of a journal, and goes first when that is pruned
+			continue
 		}
 		entry := entryOf(info.Key)
 		if info.Key != entryKey(number, entry) {
@@ -288,7 +302,7 @@ func (w *Window) extend(ctx context.Context, s store.Store, last int) error {
 		switch first := w.entries() == 0; {
 		case first && (lines[0].Event != Open || lines[0].Window == nil || lines[0].Window.Lease <= 0):
 			return damaged(key, "does not open a window")
-		case !first && lines[0].Event == Open:
+		case !first && lines[0].Event == Open, slices.ContainsFunc(lines[1:], func(l Line) bool { return l.Event == Open }):
 			return damaged(key, "opens a window that is open")
 		case w.Closed():
 			return damaged(key, "comes after the entry that closed the window")

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"regexp"
@@ -30,7 +31,7 @@ func needsNamespaces(t *testing.T) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "true")
 	asFirst(cmd)
-	if err := cmd.Run(); errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOSPC) {
+	if err := cmd.Run(); errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.ENOSPC) {
 		t.Skipf("SKIPPED: needs a process namespace, which takes root or a system that lets users have one: %v", err)
 	} else if err != nil {
 		t.Fatal(err)
