@@ -232,7 +232,8 @@ func list(ctx context.Context, s store.Store, prefix string) (map[int][]int, err
 			return nil, damaged(info.Key, "is not a window of dmm")
 		}
 		if len(parts) < 2 || parts[1] != "journal" {
-			entries[number] = entries[number] // a report: it is made of a journal, and goes first when that is pruned
+			// It is a report: that is made of a journal, and goes first when the journal is pruned.
+			entries[number] = append(entries[number], nil...)
 			continue
 		}
 		entry := entryOf(info.Key)
