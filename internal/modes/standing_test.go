@@ -165,3 +165,20 @@ func (s *site) judgeStillRuns(n map[string]int) (wrong []string) {
 	}
 	return wrong
 }
+
+// The log of a run tells how far it is, as bars do on a terminal: what has failed is not done.
+func TestProgressCountsNoFailureAsDone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, small(), "DMM_MAX_FAILURES=1")
+		var log strings.Builder
+		s.log = &log
+		s.must(0, "snapshot")
+		s.sim.AddFault(dominosim.Fault{Path: stopApp, Kind: dominosim.FaultStatus, Status: 400, Times: -1})
+		res := s.must(3, "shutdown")
+		failed := res.Sum().Failed
+		want := fmt.Sprintf("done=%d failed=%d left=0 of=%d", res.Sum().Done, failed, res.Sum().Total)
+		if failed == 0 || !strings.Contains(log.String(), want) {
+			t.Errorf("the log lacks %q:\n%s", want, log.String())
+		}
+	})
+}

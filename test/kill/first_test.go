@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"os/signal"
 	"regexp"
 	"strings"
 	"syscall"
@@ -24,6 +25,14 @@ func asFirst(cmd *exec.Cmd) {
 		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: uid, HostID: uid, Size: 1}}
 		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: gid, HostID: gid, Size: 1}}
 	}
+}
+
+// heedsHangup lets what is started from here not inherit that SIGHUP is ignored, as it is below nohup: one that is caught
+// is not handed down.
+func heedsHangup(t *testing.T) {
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, syscall.SIGHUP)
+	t.Cleanup(func() { signal.Stop(caught) })
 }
 
 // needsNamespaces skips a test where a process may not have a namespace of its own.
@@ -100,6 +109,7 @@ var coreLimit = regexp.MustCompile(`(?m)^Max core file size +0 `)
 // A signal that comes while the packages of all SDKs are being initialised, long before main, ends a run as any other
 // does.
 func TestASignalInTheFirstMoments(t *testing.T) {
+	heedsHangup(t)
 	s := newSite(t, lagging())
 	var was syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_CORE, &was); err != nil {
@@ -147,6 +157,7 @@ func TestASignalInTheFirstMoments(t *testing.T) {
 
 // A terminal that goes away says so with SIGHUP, more than once perhaps, and insists on nothing.
 func TestSIGHUPEndsARunResumably(t *testing.T) {
+	heedsHangup(t)
 	t.Parallel()
 	s := newSite(t, lagging(), longLease)
 	was := s.state()
