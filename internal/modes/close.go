@@ -80,8 +80,7 @@ func Close(ctx context.Context, e *Env) (*report.Result, error) {
 		}
 	}
 	res.Starting(balance, last.Pinned.Filter)
-	t := balance.Tally()
-	res.Message = fmt.Sprintf("Window %s is closed; %d of %s are back, %d given up.", res.Window, t.Back, plural(t.Of, "execution"), len(events))
+	res.Message = fmt.Sprintf("Window %s is closed; %s.", res.Window, balance.Standing(last.Pinned.Filter).Back())
 	if len(events) > 0 && snap != nil {
 		offerBack(res, last.Pinned, givenUp(balance))
 	}

@@ -1,11 +1,14 @@
 package modes_test
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
 	"testing/synctest"
 
 	"github.com/domino-maintenance-mode/dmm/internal/dominosim"
+	"github.com/domino-maintenance-mode/dmm/internal/modes"
 	"github.com/domino-maintenance-mode/dmm/internal/window"
 )
 
@@ -55,9 +58,15 @@ func TestCloseWithNothingDownDoesNotAsk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, small(), "DMM_RESTORE_WORKSPACES=true")
 		s.must(0, "snapshot")
-		s.interrupted(0, "shutdown")
-		if last, _ := window.Look(t.Context(), s.store); last == nil {
-			t.Skip("the shutdown has not opened a window")
+		ctx, stop := context.WithCancelCause(t.Context())
+		real := s.store
+		s.store = &intruding{real, 1, func() { stop(modes.ErrInterrupted) }} // before anything is sent
+		if _, err := s.runContext(ctx, "shutdown"); !errors.Is(err, modes.ErrInterrupted) {
+			t.Fatalf("the shutdown ends with %v, want it interrupted", err)
+		}
+		s.store = real
+		if got := s.must(0, "status").Phase; got != window.PhaseStopping {
+			t.Fatalf("the window is %s: the test proves nothing", got)
 		}
 		s.must(0, "close", "DMM_REASON=x")
 	})

@@ -2,6 +2,7 @@ package modes_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/domino-maintenance-mode/dmm/internal/dominosim"
+	"github.com/domino-maintenance-mode/dmm/internal/execution"
 	"github.com/domino-maintenance-mode/dmm/internal/modes"
 	"github.com/domino-maintenance-mode/dmm/internal/window"
 )
@@ -184,6 +186,45 @@ func TestADryRunCountsNothingOfItsOwnAsStillRunning(t *testing.T) {
 		res := s.must(0, "shutdown", "DMM_DRY_RUN=true")
 		if res.StillRuns == nil || res.StillRuns.Total != 0 || strings.Contains(res.Message, "still run") {
 			t.Errorf("the dry run says %q, and counts %+v", res.Message, res.StillRuns)
+		}
+	})
+}
+
+// A snapshot that could not be read is not one that names nothing.
+func TestWhatIsLeftDownIsNotPassedOverWhereItCannotBeRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, small(), "DMM_RESTORE_WORKSPACES=true")
+		s.must(0, "snapshot")
+		s.must(0, "shutdown")
+		s.must(0, "close", "DMM_REASON=x", "DMM_YES=true")
+		present := s.store
+		s.store = unreachable{present, "snapshots/"}
+		if res, err := s.run("restore"); !errors.Is(err, errUnreachable) || modes.Classify(err) != modes.FaultOther {
+			t.Errorf("restore, whose snapshot cannot be read: %v, %+v; want an error that is worth a retry", err, res)
+		}
+		s.store = present
+		s.must(0, "restore")
+	})
+}
+
+// What could not be seen at the end of a shutdown is said beside what is down, and why in the log.
+func TestAKindThatCouldNotBeCountedIsNamed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, small(), "DMM_KINDS=App")
+		var log strings.Builder
+		s.log = &log
+		s.must(0, "snapshot")
+		s.sim.AddFault(dominosim.Fault{Method: "GET", Path: "/v4/jobs", Kind: dominosim.FaultStatus, Status: 500, Times: -1})
+		res := s.must(0, "shutdown")
+		if res.StillRuns == nil || !slices.Contains(res.StillRuns.Unseen, execution.Job) ||
+			!strings.Contains(res.Message, "whether more run could not be seen (Job)") {
+			t.Errorf("shutdown says %q, and counts %+v", res.Message, res.StillRuns)
+		}
+		if !strings.Contains(log.String(), "count what still runs") {
+			t.Errorf("the log does not say why:\n%s", log.String())
+		}
+		if res := s.must(0, "status"); !strings.Contains(res.Message, "Window 000001 is partly down: ") {
+			t.Errorf("status says %q, and nobody knows that", res.Message)
 		}
 	})
 }

@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -294,13 +293,7 @@ func (e *Env) holder(mode string) window.Holder {
 	host, _ := os.Hostname() // for people only
 	h := window.NewHolder(mode, os.Getenv("POD_NAME"), host, os.Getpid(), e.Version)
 	if mode == window.ModeRestore {
-		h.Intent = e.Config.Intent
-		for k, why := range e.leaves() {
-			if why == "" {
-				h.Also = append(h.Also, k)
-			}
-		}
-		slices.Sort(h.Also)
+		h.Intent, h.Also = e.Config.Intent, e.asked()
 	}
 	return h
 }

@@ -98,26 +98,31 @@ func (e *Env) nothingToRestore(ctx context.Context, at *scene) (*report.Result, 
 		}
 	}
 	if at.last != nil {
-		e.sayLeftDown(ctx, at)
+		err = e.sayLeftDown(ctx, at)
 	}
-	return res, nil
+	return res, err
 }
 
 // sayLeftDown says what the last window has left down, and how it can still be brought back.
-func (e *Env) sayLeftDown(ctx context.Context, at *scene) {
+func (e *Env) sayLeftDown(ctx context.Context, at *scene) error {
 	var lines []execution.Execution
-	if snap, err := pinnedSnapshot(ctx, at.store, at.last.Pinned); err == nil {
+	switch snap, err := pinnedSnapshot(ctx, at.store, at.last.Pinned); {
+	case errors.As(err, new(*snapshot.DamagedError)): // nobody needs it any more, and the journal names what was stopped
+		at.res.Note(err.Error())
+	case err != nil:
+		return err
+	default:
 		lines = snap.Executions
 	}
 	b := window.Remaining(lines, at.last.Lines)
 	left, leave := b.LeftDown(), e.leaves()
 	if len(left) == 0 {
-		return
+		return nil
 	}
 	t := b.Tally()
 	at.res.Message += fmt.Sprintf(" Window %s brought back %d of %s and left %d down.", at.last.Name(), t.Back, plural(t.Of, "execution"), len(left))
 	if at.res.Code != 0 {
-		return // what is down and unexplained comes first
+		return nil // what is down and unexplained comes first
 	}
 	asked := slices.DeleteFunc(slices.Clone(left), func(it *window.Item) bool { return !it.Start.Policy || leave[it.Kind] != "" })
 	switch {
@@ -126,8 +131,9 @@ func (e *Env) sayLeftDown(ctx context.Context, at *scene) {
 	case len(asked) > 0:
 		offerBack(at.res, at.last.Pinned, asked)
 	default:
-		at.res.Next = "dmm report " + at.last.Name() + ", which names them"
+		at.res.Next = "dmm report " + at.last.Name()
 	}
+	return nil
 }
 
 func givenUp(b *window.Balance) []*window.Item {
@@ -137,35 +143,21 @@ func givenUp(b *window.Balance) []*window.Item {
 // offerBack names the command that still brings back what a window has given up, or left. Its snapshot knows nothing of what
 // was started after it.
 func offerBack(res *report.Result, p window.Pinned, items []*window.Item) {
-	leave := map[execution.Kind]string{execution.Workspace: "no", execution.Job: "no", execution.Build: "no"}
 	late := 0
+	var kinds []execution.Kind
 	for _, it := range items {
-		delete(leave, it.Kind)
+		kinds = append(kinds, it.Kind)
 		if it.Supplement {
 			late++
 		}
 	}
-	res.Next = "dmm restore --from-snapshot " + p.Snapshot + " --yes" + also(leave)
+	res.Next = "dmm restore --from-snapshot " + p.Snapshot + " --yes" + window.Asking(kinds...)
 	if late > 0 {
 		res.Message += fmt.Sprintf(" The snapshot knows nothing of %d of these, started after it: dmm report names them.", late)
 	}
 	if late == len(items) {
 		res.Next = "dmm report"
 	}
-}
-
-// also are the flags of the kinds that a restore was asked to start.
-func also(leave map[execution.Kind]string) string {
-	flags := ""
-	for _, k := range []struct {
-		kind execution.Kind
-		flag string
-	}{{execution.Workspace, " --restore-workspaces"}, {execution.Job, " --rerun-jobs"}, {execution.Build, " --rebuild"}} {
-		if leave[k.kind] == "" {
-			flags += k.flag
-		}
-	}
-	return flags
 }
 
 // bringBack starts what the window owes, and closes it when nothing is owed any more.
@@ -249,6 +241,18 @@ func (e *Env) leaves() map[execution.Kind]string {
 		leave[execution.Build] = "builds are started again by their owners, unless restore is asked to (DMM_REBUILD)"
 	}
 	return leave
+}
+
+// asked are the kinds that a restore starts only if asked to, and is asked to start.
+func (e *Env) asked() []execution.Kind {
+	var kinds []execution.Kind
+	for k, why := range e.leaves() {
+		if why == "" {
+			kinds = append(kinds, k)
+		}
+	}
+	slices.Sort(kinds)
+	return kinds
 }
 
 // policy is what the settings say about what is owed. What is left for good says which run has left it.
@@ -503,7 +507,7 @@ func (e *Env) concludeRestore(res *report.Result, b *window.Balance, f execution
 		res.Message = fmt.Sprintf("Restore is partial: %s.", standing.Back()) + rest
 		res.Next = "mend what is said above, then dmm restore again, or dmm close --reason '...' to give up the rest"
 		if changed {
-			res.Next = "see in Domino whether the arguments on record are right; then dmm restore --allow-changed-arguments" + also(e.leaves()) +
+			res.Next = "see in Domino whether the arguments on record are right; then dmm restore --allow-changed-arguments" + window.Asking(e.asked()...) +
 				", or dmm close --reason '...' to give up the rest"
 		}
 	default:

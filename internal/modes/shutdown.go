@@ -350,7 +350,7 @@ func (e *Env) bringDown(ctx context.Context, at *scene, run *window.Run, snap *s
 				scan--
 				continue
 			}
-			balance.StillRuns = stillRuns(ctx, drivers, balance, found, filter, handling)
+			balance.StillRuns = e.stillRuns(ctx, drivers, balance, found, filter, handling)
 			if err := ctx.Err(); err != nil {
 				return context.Cause(ctx)
 			}
@@ -366,7 +366,7 @@ func (e *Env) bringDown(ctx context.Context, at *scene, run *window.Run, snap *s
 		}
 		if scan > scans {
 			res.Code = 3
-			balance.StillRuns = stillRuns(ctx, drivers, balance, found, filter, handling)
+			balance.StillRuns = e.stillRuns(ctx, drivers, balance, found, filter, handling)
 			res.Note(fmt.Sprintf("after %d scans something new still comes up: stop users from starting executions, and run dmm shutdown again", scan))
 			return nil
 		}
@@ -437,7 +437,7 @@ type scanned struct {
 }
 
 // stillRuns counts what runs of all kinds, of which a scan has listed some.
-func stillRuns(
+func (e *Env) stillRuns(
 	ctx context.Context, drivers *execution.Drivers, b *window.Balance, found scanned, f execution.Filter, h execution.Handling,
 ) *window.StillRuns {
 	others := slices.DeleteFunc(execution.Kinds(), func(k execution.Kind) bool { return slices.Contains(found.kinds, k) })
@@ -445,8 +445,7 @@ func stillRuns(
 	if len(others) > 0 {
 		l = drivers.List(ctx, others)
 	}
-	problems := slices.Concat(l.Problems, found.problems)
-	seen := found.seen
+	problems, seen := l.Problems, found.seen
 	var doubtful []execution.Execution
 	for _, x := range append(l.Executions, found.outside...) {
 		if x.State == execution.Running || x.State.Down() {
@@ -465,7 +464,7 @@ func stillRuns(
 			switch {
 			case errors.Is(err, execution.ErrGone):
 			case err != nil:
-				problems = append(problems, execution.Problem{Kind: x.Kind, Incomplete: true})
+				problems = append(problems, unread(x, err))
 			default:
 				seen = append(seen, now)
 			}
@@ -473,13 +472,21 @@ func stillRuns(
 		})
 	}
 	_ = reads.Wait() // errors are problems
-	s := b.StillRunning(seen, f, h)
 	for _, p := range problems {
+		e.Log.Warn("count what still runs", "problem", p.String())
+	}
+	s := b.StillRunning(seen, f, h)
+	for _, p := range slices.Concat(problems, found.problems) { // the latter have been said
 		if p.Incomplete && !slices.Contains(s.Unseen, p.Kind) {
 			s.Unseen = append(s.Unseen, p.Kind)
 		}
 	}
 	return s
+}
+
+// unread is the problem of a scan which cannot tell of an execution whether it runs.
+func unread(x execution.Execution, err error) execution.Problem {
+	return execution.Problem{Kind: x.Kind, Subject: x.Name + " (" + x.ID + ")", Message: err.Error(), Incomplete: true}
 }
 
 // scanFor looks for what runs and is not among what the window still has to stop. A list
@@ -520,7 +527,7 @@ func scanFor(
 			case errors.Is(err, execution.ErrGone):
 				return nil
 			case err != nil:
-				found.problems = append(found.problems, execution.Problem{Kind: x.Kind, Subject: x.Name + " (" + x.ID + ")", Message: err.Error(), Incomplete: true})
+				found.problems = append(found.problems, unread(x, err))
 				return nil
 			}
 			found.seen = append(found.seen, now)
@@ -608,7 +615,7 @@ func (e *Env) previewShutdown(ctx context.Context, at *scene, snap *snapshot.Sna
 		ours[step.Item.Key()] = true
 	}
 	found.seen = slices.DeleteFunc(found.seen, func(x execution.Execution) bool { return ours[x.Key()] })
-	still := stillRuns(ctx, execution.NewDrivers(at.client), balance, found, filter, handling)
+	still := e.stillRuns(ctx, execution.NewDrivers(at.client), balance, found, filter, handling)
 	res.StillRuns = still
 	if err := e.foresee(ctx, at, planned(plan)); err != nil {
 		return nil, err

@@ -35,7 +35,8 @@ func (e *Env) explain(ctx context.Context, at *scene, run *window.Run, b *window
 			return err
 		}
 	}
-	seen, err := look(ctx, execution.NewDrivers(at.client), executionsOf(items))
+	drivers := execution.NewDrivers(at.client)
+	seen, err := look(ctx, drivers, executionsOf(items))
 	if err != nil {
 		return err
 	}
@@ -47,7 +48,6 @@ func (e *Env) explain(ctx context.Context, at *scene, run *window.Run, b *window
 	}
 	if len(moving) > 0 {
 		e.Log.Info("waiting for what is on its way down, and the journal says nothing of", "executions", len(moving), "first", moving[0].String())
-		drivers := execution.NewDrivers(at.client)
 		if err := e.untilStill(ctx, drivers, moving, time.Now().Add(e.Config.GracePeriod)); err != nil {
 			return err
 		}
@@ -87,21 +87,30 @@ func notUp(x execution.Execution) string {
 
 // previewExplain lists what explain would find not running, and returns how many they are.
 func (e *Env) previewExplain(ctx context.Context, at *scene, items []*window.Item) (int, error) {
-	seen, err := look(ctx, execution.NewDrivers(at.client), executionsOf(items))
+	down, err := notRunning(ctx, execution.NewDrivers(at.client), executionsOf(items))
+	at.res.Executions = append(at.res.Executions, down...)
+	return len(down), err
+}
+
+// notRunning reads what has run, and returns what of it does not, and could not be read. What is gone, or has come to its
+// own end, is nobody's business.
+func notRunning(ctx context.Context, drivers *execution.Drivers, ran []execution.Execution) ([]report.Execution, error) {
+	seen, err := look(ctx, drivers, ran)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	before := len(at.res.Executions)
-	for _, it := range items {
-		switch now := seen[it.Key()]; {
+	var down []report.Execution
+	for _, x := range ran {
+		now := seen[x.Key()]
+		switch {
 		case errors.Is(now.err, execution.ErrGone), now.err == nil && (now.State.Up() || now.State.Down() && now.Finished()):
 		case now.err != nil:
-			at.res.Executions = append(at.res.Executions, report.ExecutionOf(it.Execution, "unexplained", "it could not be read: "+now.err.Error()))
+			down = append(down, report.ExecutionOf(x, "unexplained", "it could not be read: "+now.err.Error()))
 		default:
-			at.res.Executions = append(at.res.Executions, report.ExecutionOf(it.Execution, "unexplained", notUp(now.Execution)))
+			down = append(down, report.ExecutionOf(x, "unexplained", notUp(now.Execution)))
 		}
 	}
-	return len(at.res.Executions) - before, nil
+	return down, nil
 }
 
 func executionsOf(items []*window.Item) []execution.Execution {
@@ -216,7 +225,8 @@ func (e *Env) missed(ctx context.Context, at *scene, snap *snapshot.Snapshot) er
 	}
 	res.Code, res.Executions = 3, down
 	res.Message += fmt.Sprintf(", and %d of these do not run, or could not be seen to: if a shutdown was made of it, its records are lost.", len(down))
-	res.Next = fmt.Sprintf("dmm restore --from-snapshot %s, which lists what it would start; nothing, if their owners have stopped them", snap.ID)
+	res.Message += " If their owners have stopped them, there is nothing to do."
+	res.Next = "dmm restore --from-snapshot " + snap.ID
 	return nil
 }
 
@@ -233,20 +243,5 @@ func compare(ctx context.Context, at *scene, snap *snapshot.Snapshot) ([]report.
 			list = append(list, x)
 		}
 	}
-	seen, err := look(ctx, drivers, list)
-	if err != nil {
-		return nil, err
-	}
-	var down []report.Execution
-	for _, x := range list {
-		now := seen[x.Key()]
-		switch {
-		case errors.Is(now.err, execution.ErrGone), now.err == nil && (now.State.Up() || now.State.Down() && now.Finished()):
-		case now.err != nil:
-			down = append(down, report.ExecutionOf(x, "unexplained", "it could not be read: "+now.err.Error()))
-		default:
-			down = append(down, report.ExecutionOf(x, "unexplained", notUp(now.Execution)))
-		}
-	}
-	return down, nil
+	return notRunning(ctx, drivers, list)
 }

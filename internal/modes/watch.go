@@ -55,7 +55,7 @@ func counts(b *window.Balance, f execution.Filter) []converge.Count {
 	for _, k := range execution.Kinds() {
 		c := converge.Count{Kind: k}
 		for _, it := range b.Items() {
-			mine := it.Meant(f)
+			mine := it.InScope(f)
 			if goal == window.Start {
 				mine = it.Ours()
 			}

@@ -523,7 +523,7 @@ func (m *Maintenance) conclude(b *window.Balance, p window.Pinned) {
 			m.Summary = fmt.Sprintf("All %s are running again after %s", executions(standing.Start.Of), took)
 		}
 		if standing.Start.Of == 0 {
-			m.Summary = fmt.Sprintf("Nothing was stopped in %s", took)
+			m.Summary = fmt.Sprintf("The journal tells of nothing that was stopped, within %s", took)
 		}
 	}
 	if standing.Start.Of == 1 {

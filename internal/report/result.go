@@ -140,7 +140,7 @@ func ExecutionOf(e execution.Execution, outcome, reason string) Execution {
 
 // Stopping fills in how far the shutdown of a window has come.
 func (r *Result) Stopping(b *window.Balance, f execution.Filter) {
-	r.fill(b, window.Stop, func(it *window.Item) bool { return it.Meant(f) })
+	r.fill(b, window.Stop, func(it *window.Item) bool { return it.InScope(f) })
 	r.StillRuns = b.StillRuns
 }
 

@@ -57,9 +57,9 @@ type Item struct {
 // Wanted reports whether shutdown has to bring it down: it ran, or has been found running since.
 func (it *Item) Wanted() bool { return it.State.Up() || it.Supplement }
 
-// Meant reports whether the shutdown of a window with this filter is about it. What the journal says of its stop is enough
+// InScope reports whether the shutdown of a window with this filter is about it. What the journal says of its stop is enough
 // where the snapshot cannot be read.
-func (it *Item) Meant(f execution.Filter) bool {
+func (it *Item) InScope(f execution.Filter) bool {
 	unread := it.State == "" && it.Stop != (Attempt{})
 	return unread || it.Wanted() && f.Match(it.Execution)
 }
@@ -215,17 +215,27 @@ func (b *Balance) Next(p Pinned) string {
 	case b.Phase == PhaseClosed:
 		return ""
 	case b.Phase == PhaseRestoring:
-		next := "dmm restore"
-		for _, k := range b.also {
-			next += map[execution.Kind]string{
-				execution.Workspace: " --restore-workspaces", execution.Job: " --rerun-jobs", execution.Build: " --rebuild",
-			}[k]
-		}
-		return next
+		return "dmm restore" + Asking(b.also...)
 	case b.Phase == PhaseStopped && !b.Partial:
 		return "upgrade Domino, then dmm restore" + p.RestoreFlags()
 	}
 	return "dmm shutdown" + p.Flags() + ", to go on, or dmm restore, to call it off"
+}
+
+// Asking returns the flags that ask a restore for kinds which it would leave alone, each with a space before it.
+func Asking(kinds ...execution.Kind) string {
+	flags := ""
+	for _, f := range []struct {
+		kind execution.Kind
+		flag string
+	}{
+		{execution.Build, " --rebuild"}, {execution.Job, " --rerun-jobs"}, {execution.Workspace, " --restore-workspaces"},
+	} {
+		if slices.Contains(kinds, f.kind) {
+			flags += f.flag
+		}
+	}
+	return flags
 }
 
 // Item returns what is known of an execution, nil if the window knows nothing of it.

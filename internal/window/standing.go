@@ -143,7 +143,7 @@ type Standing struct {
 func (b *Balance) Standing(f execution.Filter) Standing {
 	s := Standing{StillRuns: b.StillRuns}
 	for _, it := range b.items {
-		if it.Meant(f) {
+		if it.InScope(f) {
 			s.Stop.add(it.Stop.Outcome)
 		}
 		if it.GivenUp() {
@@ -169,10 +169,10 @@ func (b *Balance) Standing(f execution.Filter) Standing {
 // HowDown says in a word or two how far Domino is down, once a shutdown has ended.
 func (s Standing) HowDown() string {
 	switch {
-	case s.Stop.Done < s.Stop.Of, s.StillRuns != nil && !s.StillRuns.None():
+	case s.Stop.Done < s.Stop.Of, s.StillRuns != nil && s.StillRuns.Total > 0:
 		return "partly down"
-	case s.StillRuns == nil:
-		return "down, as far as is known" // nobody looked at what this window is not about
+	case !s.StillRuns.None(): // nobody looked at what this window is not about, or could not see all of it
+		return "down, as far as is known"
 	}
 	return "down"
 }
